@@ -1,0 +1,1 @@
+"""The embedded cloud: an AWS account and a Kubernetes cluster on one Linux machine."""

@@ -1,0 +1,1 @@
+"""Airflow environments as code."""
