@@ -1,0 +1,1 @@
+"""Container images made from packages, without a container engine."""

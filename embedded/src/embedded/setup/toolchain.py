@@ -1,0 +1,116 @@
+"""Where everything that setup installs is found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from embedded.errors import EmbeddedError
+from embedded.setup import catalogue
+
+#: Where Debian's packages put what is not on every user's PATH.
+_POSTGRES_DIRECTORIES: Final = Path("/usr/lib/postgresql")
+_CNI_DIRECTORY: Final = Path("/usr/lib/cni")
+_NEXT_STEP: Final = "Run `make setup`; it makes only what is missing."
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Programs and images of the embedded cloud, all of them there.
+
+    `language_host_directory` goes first on PATH when the engine runs: it holds the Python language host and
+    nothing else. `kubernetes` is the one binary of all node daemons, told apart by the name it is started
+    under. `images` maps an image's reference to its archive (docker-archive, as `ctr images import` reads).
+    """
+
+    pulumi: Path
+    language_host_directory: Path
+    helm: Path
+    kubectl: Path
+    kubernetes: Path
+    coredns: Path
+    images: Mapping[str, Path]
+    postgres_directory: Path
+    containerd: Path
+    runc: Path
+    cni_directory: Path
+
+
+def toolchain() -> Toolchain:
+    """The installed tools.
+
+    `EMBEDDED_TOOLS` may name a directory that holds all binaries side by side; they are then taken from
+    there instead of the cache.
+
+    Raises EmbeddedError naming everything that is missing.
+    """
+    missing: list[str] = []
+    binaries = _supplied_binaries() or _cached_binaries(missing)
+    missing.extend(f"{name} ({path})" for name, path in binaries.items() if not path.exists())
+    images = {}
+    for reference, artifact in catalogue.images().items():
+        if artifact.is_complete():
+            images[reference] = artifact.path("image.tar")
+        else:
+            missing.append(f"image {reference}")
+    postgres = _postgres_directory(missing)
+    system = {name: _system_program(name, missing) for name in ("containerd", "runc")}
+    if not _CNI_DIRECTORY.is_dir():
+        missing.append(f"the CNI plugins ({_CNI_DIRECTORY})")
+    for artifact in catalogue.artifacts():
+        artifact.mark_used()
+    if missing:
+        raise EmbeddedError(f"Not installed yet: {', '.join(missing)}.", next_step=_NEXT_STEP)
+    return Toolchain(
+        **binaries,
+        images=images,
+        postgres_directory=postgres,
+        containerd=system["containerd"],
+        runc=system["runc"],
+        cni_directory=_CNI_DIRECTORY,
+    )
+
+
+def _supplied_binaries() -> dict[str, Path] | None:
+    directory = os.environ.get("EMBEDDED_TOOLS")
+    if not directory:
+        return None
+    base = Path(directory).expanduser().absolute()
+    names = ("pulumi", "helm", "kubectl", "kubernetes", "coredns")
+    return {"language_host_directory": base, **{name: base / name for name in names}}
+
+
+def _cached_binaries(missing: list[str]) -> dict[str, Path]:
+    pulumi = catalogue.pulumi()
+    tools = {
+        "pulumi": pulumi,
+        "helm": catalogue.helm(),
+        "kubectl": catalogue.kubectl(),
+        "kubernetes": catalogue.kubernetes(),
+        "coredns": catalogue.coredns(),
+    }
+    missing.extend(name for name, artifact in tools.items() if not artifact.is_complete())
+    if missing:
+        return {}
+    paths = {name: artifact.path(name) for name, artifact in tools.items()}
+    return {"language_host_directory": pulumi.path("language-host"), **paths}
+
+
+def _postgres_directory(missing: list[str]) -> Path:
+    """The newest Postgres major that is installed as a server."""
+    servers = sorted(_POSTGRES_DIRECTORIES.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not servers:
+        missing.append(f"a Postgres server ({_POSTGRES_DIRECTORIES}/*/bin)")
+        return _POSTGRES_DIRECTORIES
+    return servers[-1].parent
+
+
+def _system_program(name: str, missing: list[str]) -> Path:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin")
+    if not found:
+        missing.append(name)
+    return Path(found or name)
