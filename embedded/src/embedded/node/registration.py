@@ -1,0 +1,95 @@
+"""What the cluster is given before its first pod: roles of the components and the admission webhook."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from embedded.identity import CloudIdentity
+from embedded.node.credentials import APISERVER_KUBELET_CLIENT, COREDNS_USER
+from embedded.node.kubernetes_api import KubernetesApi
+
+_RBAC = "rbac.authorization.k8s.io"
+_RBAC_PATH = f"/apis/{_RBAC}/v1"
+_WEBHOOK_PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+_WEBHOOK_NAME = "pod-identity-webhook"
+
+
+def register(api: KubernetesApi) -> None:
+    """Apply all of it; changes nothing when it is there."""
+    for manifest in (_dns_role(), _dns_binding(), _kubelet_binding()):
+        plural = f"{manifest['kind'].lower()}s"
+        api.apply(f"{_RBAC_PATH}/{plural}/{manifest['metadata']['name']}", manifest)
+    api.apply(f"{_WEBHOOK_PATH}/{_WEBHOOK_NAME}", _webhook(api.identity))
+
+
+def _dns_role() -> dict[str, Any]:
+    read = ["list", "watch"]
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": COREDNS_USER},
+        "rules": [
+            {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": read},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+        ],
+    }
+
+
+def _dns_binding() -> dict[str, Any]:
+    return _binding(COREDNS_USER, COREDNS_USER, COREDNS_USER)
+
+
+def _kubelet_binding() -> dict[str, Any]:
+    """Logs, exec and port forwarding go from the API server to the kubelet."""
+    return _binding("embedded:kubelet-api", "system:kubelet-api-admin", APISERVER_KUBELET_CLIENT)
+
+
+def _binding(name: str, role: str, user: str) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
+    }
+
+
+def _webhook(identity: CloudIdentity) -> dict[str, Any]:
+    """EKS's pod identity webhook lets pods pass when it is away; here a pod without what it injects would
+    call the real AWS, so it must fail."""
+    authority = base64.b64encode(identity.certificate_authority.read_bytes()).decode()
+    outside_of_system = {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "NotIn",
+        "values": ["kube-system"],
+    }
+    webhook = {
+        "name": "pod-identity.embedded.cloud",
+        "clientConfig": {
+            "url": f"https://{identity.host_address}:{identity.webhook_port}/mutate",
+            "caBundle": authority,
+        },
+        "rules": [
+            {
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["pods"],
+                "scope": "Namespaced",
+            }
+        ],
+        "namespaceSelector": {"matchExpressions": [outside_of_system]},
+        "failurePolicy": "Fail",
+        "matchPolicy": "Equivalent",
+        "reinvocationPolicy": "IfNeeded",
+        "sideEffects": "None",
+        "timeoutSeconds": 10,
+        "admissionReviewVersions": ["v1"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": _WEBHOOK_NAME},
+        "webhooks": [webhook],
+    }

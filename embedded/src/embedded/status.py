@@ -1,0 +1,110 @@
+"""How each part of a cloud is, asked of the part itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from embedded.errors import EmbeddedError
+from embedded.identity import CloudIdentity
+from embedded.node.credentials import ensure_credentials
+from embedded.node.layout import NodeLayout
+from embedded.parts import cloud_parts
+from embedded.processes import Part, Supervisor
+from embedded.setup import Toolchain
+
+HEALTHY = "ok"
+_DOWN = "down"
+_ASKED_FOR_VERSION = {
+    "etcd": "--version",
+    "containerd": "--version",
+    "coredns": "-version",
+}
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One line of `embedded status`."""
+
+    name: str
+    version: str
+    pid: int | None
+    address: str | None
+    memory: int
+    """Bytes of proportional set size, children included."""
+    health: str
+    """`ok`, or why not."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def collect(identity: CloudIdentity, tools: Toolchain) -> list[PartStatus]:
+    """Every part in the order of its start, then database instances and whatever else was started."""
+    if not identity.certificate_authority.exists():
+        return []
+    supervisor = Supervisor(identity)
+    parts = list(cloud_parts(identity, tools, ensure_credentials(NodeLayout(identity))))
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        statuses = list(pool.map(lambda part: _part_status(part, supervisor), parts))
+    return statuses + _others(supervisor, known={part.name for part in parts})
+
+
+def _part_status(part: Part, supervisor: Supervisor) -> PartStatus:
+    status = supervisor.status(part.name)
+    return PartStatus(
+        name=part.name,
+        version=_version(part),
+        pid=status.pid,
+        address=part.address,
+        memory=status.memory_bytes,
+        health=_health(part) if status.alive else _not_running(part.name, supervisor),
+    )
+
+
+def _not_running(name: str, supervisor: Supervisor) -> str:
+    return f"ended by itself: `embedded logs {name}`" if name in supervisor.names() else _DOWN
+
+
+def _health(part: Part) -> str:
+    try:
+        part.ready()
+    except EmbeddedError as reason:
+        return reason.message
+    return HEALTHY
+
+
+def _others(supervisor: Supervisor, known: Iterable[str]) -> list[PartStatus]:
+    return [
+        PartStatus(
+            name=status.name,
+            version="",
+            pid=status.pid,
+            address=None,
+            memory=status.memory_bytes,
+            health=HEALTHY if status.alive else _not_running(status.name, supervisor),
+        )
+        for status in supervisor.statuses()
+        if status.name not in known
+    ]
+
+
+def _version(part: Part) -> str:
+    if part.version:
+        return part.version
+    if part.name == "aws":
+        return f"moto {version('moto')}"
+    flag = _ASKED_FOR_VERSION.get(part.name)
+    if flag is None:
+        return ""
+    try:
+        done = subprocess.run([part.command[0], flag], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    found = re.search(r"\d+\.\d+\.\d+\S*", done.stdout)
+    return found[0] if found else ""
