@@ -1,0 +1,61 @@
+"""The identity that deploys to the embedded account: an IAM user with an access key and full rights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.aws_api import ACCOUNT_ID
+from embedded.certificates import write_private
+from embedded.errors import EmbeddedError
+from embedded.identity import CloudIdentity
+
+USER_NAME = "deployer"
+_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@dataclass(frozen=True)
+class DeployerCredentials:
+    """An access key of the account's deployer. The secret is left out of the text form."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"DeployerCredentials({self.access_key_id})"
+
+
+def credentials_path(identity: CloudIdentity) -> Path:
+    """Where the key is kept, mode 0600."""
+    return identity.state_directory / "aws" / "deployer.json"
+
+
+def deployer_credentials(identity: CloudIdentity) -> DeployerCredentials:
+    """The deployer's key.
+
+    Raises:
+        EmbeddedError: the AWS part of this cloud has never been started.
+    """
+    try:
+        stored = json.loads(credentials_path(identity).read_text())
+    except FileNotFoundError as error:
+        raise EmbeddedError("The embedded AWS account has no deployer yet.", "Run `embedded up`.") from error
+    return DeployerCredentials(stored["access_key_id"], stored["secret_access_key"])
+
+
+def ensure_deployer(identity: CloudIdentity) -> bool:
+    """Make the user and its key if the account or the disk lacks them; true when something was made."""
+    from moto.iam.models import iam_backends
+
+    iam = iam_backends[ACCOUNT_ID]["aws"]
+    path = credentials_path(identity)
+    if USER_NAME not in iam.users:
+        iam.create_user("aws", USER_NAME)
+        iam.attach_user_policy(_POLICY, USER_NAME)
+    elif path.exists():
+        return False
+    for key in list(iam.get_user(USER_NAME).access_keys):
+        iam.delete_access_key(key.access_key_id, USER_NAME)
+    key = iam.create_access_key(USER_NAME)
+    content = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
+    write_private(path, json.dumps(content).encode())
+    return True

@@ -1,0 +1,151 @@
+"""moto's EKS backend with clusters that are the embedded node."""
+
+import base64
+import hashlib
+import secrets
+from typing import Any, cast
+
+from moto.ec2.models import ec2_backends
+from moto.eks.models import Cluster, EKSBackend
+
+from embedded.aws_api import ACCOUNT_ID
+from embedded.aws_api.eks import errors
+from embedded.aws_api.eks.access import CLUSTER_ADMIN_POLICY, AccessEntries
+from embedded.aws_api.eks.addons import Addons
+from embedded.aws_api.eks.pod_identity_associations import Associations
+from embedded.aws_api.principals import Principal
+from embedded.identity import CloudIdentity
+
+KUBERNETES_VERSION = "1.34"
+"""What the embedded node runs, and what a cluster gets when the request names no version."""
+
+_SUPPORTED_VERSIONS = ("1.32", "1.33", "1.34", "1.35")
+_STORED_AS_GIVEN = (
+    "computeConfig",
+    "storageConfig",
+    "upgradePolicy",
+    "zonalShiftConfig",
+    "deletionProtection",
+)
+
+
+class EmbeddedCluster:
+    """What a cluster has beyond moto's: access, associations, add-ons, and options kept as given."""
+
+    def __init__(self, cluster: Cluster, region: str, parameters: dict[str, Any], creator: Principal | None):
+        access = {"authenticationMode": "CONFIG_MAP", **(parameters.get("accessConfig") or {})}
+        access.setdefault("bootstrapClusterCreatorAdminPermissions", True)
+        self.access_config = access
+        self.options = {key: parameters[key] for key in _STORED_AS_GIVEN if parameters.get(key) is not None}
+        self.access_entries = AccessEntries(cluster.name, region, access["authenticationMode"])
+        self.associations = Associations(cluster.name, region)
+        self.addons = Addons(cluster.name, region)
+        self.creator_arn: str | None = None
+        if creator and access["bootstrapClusterCreatorAdminPermissions"]:
+            self.creator_arn = creator.policy_arn
+            entry = self.access_entries.add(creator.policy_arn, [], None, "STANDARD", None)
+            if access["authenticationMode"] != "CONFIG_MAP":
+                self.access_entries.associate(entry.principal_arn, CLUSTER_ADMIN_POLICY, {"type": "cluster"})
+
+
+def all_backends() -> "list[EmbeddedEksBackend]":
+    """EKS of every region that has been used."""
+    from moto.eks.models import eks_backends
+
+    return [cast(EmbeddedEksBackend, backend) for backend in list(eks_backends[ACCOUNT_ID].values())]
+
+
+class EmbeddedEksBackend(EKSBackend):
+    """EKS of one region. `identity` is set once at start, before any request."""
+
+    identity: CloudIdentity
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.extras: dict[str, EmbeddedCluster] = {}
+
+    @property
+    def _url_module(self) -> Any:
+        import moto.eks.urls
+
+        return moto.eks.urls
+
+    def create_embedded_cluster(self, parameters: dict[str, Any], creator: Principal | None) -> Cluster:
+        """CreateCluster, active at once: the embedded node stands behind every cluster."""
+        name, version = parameters["name"], parameters.get("version") or KUBERNETES_VERSION
+        if version not in _SUPPORTED_VERSIONS:
+            errors.invalid_parameter(f"unsupported Kubernetes version {version}", name)
+        network = parameters["resourcesVpcConfig"]
+        vpc_id = self._check_subnets(name, network.get("subnetIds") or [])
+        cluster = self.create_cluster(
+            name=name,
+            version=version,
+            role_arn=parameters["roleArn"],
+            resources_vpc_config={},
+            kubernetes_network_config=self._kubernetes_network(parameters),
+            logging=parameters.get("logging"),
+            client_request_token=parameters.get("clientRequestToken"),
+            tags=parameters.get("tags"),
+            encryption_config=parameters.get("encryptionConfig"),
+        )
+        cluster.resources_vpc_config = self._network_config(cluster, network, vpc_id)
+        cluster.platformVersion = "eks.9"
+        cluster.endpoint = self.identity.kubernetes_endpoint
+        authority = self.identity.certificate_authority.read_bytes()
+        cluster.certificate_authority = {"data": base64.b64encode(authority).decode()}
+        issuer = hashlib.sha256(cluster.arn.encode()).hexdigest()[:32].upper()
+        url = f"https://oidc.eks.{self.region_name}.amazonaws.com/id/{issuer}"
+        cluster.identity = {"oidc": {"issuer": url}}
+        self.extras[name] = EmbeddedCluster(cluster, self.region_name, parameters, creator)
+        return cluster
+
+    def additions(self, cluster: str) -> EmbeddedCluster:
+        """What a cluster has beyond moto's. Raises ResourceNotFoundException."""
+        if cluster not in self.extras:
+            errors.not_found(f"No cluster found for name: {cluster}.", cluster)
+        return self.extras[cluster]
+
+    def delete_cluster(self, name: str) -> Cluster:
+        """DeleteCluster, and with it the security group EKS made."""
+        extra = self.additions(name)
+        if extra.options.get("deletionProtection"):
+            errors.invalid_request("Cluster has deletion protection enabled.", name)
+        cluster = super().delete_cluster(name)
+        del self.extras[name]
+        group = cluster.resources_vpc_config["clusterSecurityGroupId"]
+        ec2_backends[self.account_id][self.region_name].delete_security_group(group_id=group)
+        return cluster
+
+    def _kubernetes_network(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        given = dict(parameters.get("kubernetesNetworkConfig") or {})
+        return {"serviceIpv4Cidr": self.identity.service_cidr, "ipFamily": "ipv4", **given}
+
+    def _check_subnets(self, name: str, subnet_ids: list[str]) -> str:
+        ec2 = ec2_backends[self.account_id][self.region_name]
+        subnets = [subnet for subnet in ec2.describe_subnets() if subnet.id in subnet_ids]
+        if missing := set(subnet_ids) - {subnet.id for subnet in subnets}:
+            message = f"The subnet ID '{sorted(missing)[0]}' does not exist"
+            errors.invalid_parameter(message, name)
+        if len({subnet.availability_zone for subnet in subnets}) < 2:
+            message = "Subnets specified must be in at least two different AZs"
+            errors.invalid_parameter(message, name)
+        return str(subnets[0].vpc_id)
+
+    def _network_config(self, cluster: Cluster, given: dict[str, Any], vpc_id: str) -> dict[str, Any]:
+        ec2 = ec2_backends[self.account_id][self.region_name]
+        group = ec2.create_security_group(
+            f"eks-cluster-sg-{cluster.name}-{secrets.randbelow(10**9)}",
+            "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, "
+            "as well as any managed workloads.",
+            vpc_id=vpc_id,
+            tags={"aws:eks:cluster-name": cluster.name, f"kubernetes.io/cluster/{cluster.name}": "owned"},
+        )
+        return {
+            "subnetIds": given.get("subnetIds") or [],
+            "securityGroupIds": given.get("securityGroupIds") or [],
+            "clusterSecurityGroupId": group.id,
+            "vpcId": vpc_id,
+            "endpointPublicAccess": given.get("endpointPublicAccess", True),
+            "endpointPrivateAccess": given.get("endpointPrivateAccess", False),
+            "publicAccessCidrs": given.get("publicAccessCidrs") or ["0.0.0.0/0"],
+        }

@@ -1,0 +1,142 @@
+"""The Pod Identity agent: a pod's service account token becomes credentials of the associated role.
+
+What the agent answers: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+"""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from embedded.aws_api import ACCOUNT_ID
+from embedded.aws_api.eks.backend import all_backends
+from embedded.aws_api.principals import find_role
+from embedded.aws_api.service_account_token import InvalidTokenError, ServiceAccountToken, verify
+from embedded.aws_api.web_server import json_response
+
+PATH = "/v1/credentials"
+_SERVICE = "pods.eks.amazonaws.com"
+_DURATION_SECONDS = 6 * 3600
+"""The agent's sessions last six hours."""
+
+_log = logging.getLogger("embedded.aws_api.pod_identity")
+
+
+class CredentialsRefusedError(Exception):
+    """An answer other than credentials: HTTP status line and reason."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+def trusts_pods(trust_policy: str) -> bool:
+    """Whether a role's trust policy lets Pod Identity assume it and tag the session."""
+    statements = json.loads(trust_policy).get("Statement", [])
+    allowed: set[str] = set()
+    for statement in [statements] if isinstance(statements, dict) else statements:
+        services = (statement.get("Principal") or {}).get("Service", [])
+        if statement.get("Effect") == "Allow" and _SERVICE in _as_list(services):
+            allowed.update(_as_list(statement.get("Action", [])))
+    return {"sts:AssumeRole", "sts:TagSession"} <= allowed or "sts:*" in allowed
+
+
+def _as_list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+class PodIdentityApplication:
+    """WSGI: GET /v1/credentials with the token in the Authorization header."""
+
+    def __init__(self, public_key: Path, lock: threading.RLock, save: Callable[[], None]) -> None:
+        self._public_key = public_key
+        self._lock = lock
+        self._save = save
+        self._sessions: dict[str, tuple[Any, str]] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] != PATH:
+            return json_response(start_response, "404 Not Found", b'{"error": "no such path"}')
+        try:
+            answer = self._credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        except CredentialsRefusedError as refusal:
+            _log.info("credentials refused: %s", refusal.reason)
+            body = json.dumps({"error": refusal.reason}).encode()
+            return json_response(start_response, refusal.status, body)
+        return json_response(start_response, "200 OK", json.dumps(answer).encode())
+
+    def _credentials(self, token: str) -> dict[str, str]:
+        now = datetime.now(UTC)
+        try:
+            account = verify(token.removeprefix("Bearer "), self._public_key, now)
+        except (InvalidTokenError, OSError) as error:
+            raise CredentialsRefusedError(
+                "400 Bad Request", f"invalid service account token: {error}"
+            ) from error
+        with self._lock:
+            session = self._session(account, now)
+        _log.info("credentials of %s for pod %s/%s", session.role_arn, account.namespace, account.pod)
+        return {
+            "AccessKeyId": session.access_key_id,
+            "SecretAccessKey": session.secret_access_key,
+            "Token": session.session_token,
+            "AccountId": ACCOUNT_ID,
+            "Expiration": session.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def _session(self, account: ServiceAccountToken, now: datetime) -> Any:
+        role_arn = _associated_role(account)
+        known = self._sessions.get(account.pod_uid)
+        if known and known[1] == role_arn and (known[0].expiration - now.replace(tzinfo=None)).seconds > 3600:
+            return known[0]
+        role = find_role(role_arn)
+        if role is None:
+            raise CredentialsRefusedError(
+                "404 Not Found", f"role {role_arn} of the association does not exist"
+            )
+        if not trusts_pods(role.assume_role_policy_document):
+            reason = f"{role_arn} must trust {_SERVICE} for sts:AssumeRole and sts:TagSession"
+            raise CredentialsRefusedError("403 Forbidden", reason)
+        session = assume_role(role_arn, _session_name(account))
+        self._sessions = {
+            uid: kept for uid, kept in self._sessions.items() if kept[0].expiration > _naive(now)
+        }
+        self._sessions[account.pod_uid] = (session, role_arn)
+        self._save()
+        return session
+
+
+def assume_role(role_arn: str, session_name: str) -> Any:
+    """A new session of a role in moto's STS; sessions that have expired are forgotten on the way."""
+    from moto.iam.models import iam_backends
+    from moto.sts.models import sts_backends
+
+    sts, iam = sts_backends[ACCOUNT_ID]["aws"], iam_backends[ACCOUNT_ID]["aws"]
+    now = _naive(datetime.now(UTC))
+    for expired in [session for session in sts.assumed_roles if session.expiration < now]:
+        sts.assumed_roles.remove(expired)
+        iam.access_keys.pop(expired.access_key_id, None)
+    return sts.assume_role("aws", session_name, role_arn, "", _DURATION_SECONDS, "")
+
+
+def _associated_role(account: ServiceAccountToken) -> str:
+    for backend in all_backends():
+        for extra in backend.extras.values():
+            if association := extra.associations.find(account.namespace, account.service_account):
+                return str(association.role_arn)
+    who = f"{account.namespace}/{account.service_account}"
+    raise CredentialsRefusedError("404 Not Found", f"no Pod Identity association for service account {who}")
+
+
+def _session_name(account: ServiceAccountToken) -> str:
+    """The agent's form: eks-<cluster>-<pod>-<uuid>, in the characters and length STS allows."""
+    return re.sub(r"[^\w+=,.@-]", "-", f"eks-{account.pod}-{account.pod_uid}")[:64]
+
+
+def _naive(moment: datetime) -> datetime:
+    """moto keeps naive UTC datetimes."""
+    return moment.replace(tzinfo=None)

@@ -1,0 +1,206 @@
+"""moto's RDS backend with instances that are servers, and RDS's refusals where moto is too forgiving."""
+
+from typing import Any, NoReturn, cast
+
+from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
+from moto.rds.models import DBInstance
+
+from embedded.rds import instance_classes
+from embedded.rds.instance import (
+    MANAGED_MASTER_MESSAGE,
+    EmbeddedDbInstance,
+    check_creation,
+    check_password,
+)
+from embedded.rds.parameter_groups import ParameterGroupOperations
+from embedded.rds.snapshots import SnapshotOperations
+
+# Applied in the maintenance window unless ApplyImmediately is set.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html
+_DEFERRED = {
+    "db_instance_class": "DBInstanceClass",
+    "engine_version": "EngineVersion",
+    "allocated_storage": "AllocatedStorage",
+    "storage_type": "StorageType",
+    "iops": "Iops",
+    "multi_az": "MultiAZ",
+}
+_NEEDS_RESTART = ("db_instance_class", "port")
+
+
+class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
+    """RDS of one region. `jobs` is set once at start, before any request."""
+
+    @property
+    def _url_module(self) -> Any:
+        import moto.rds.urls
+
+        return moto.rds.urls
+
+    def create_db_instance(self, db_kwargs: Any) -> DBInstance:
+        """CreateDBInstance: answers at once with status creating."""
+        check_creation(db_kwargs)
+        db_kwargs["engine_version"] = self.jobs.engine.resolve(db_kwargs.get("engine_version"))
+        if group := db_kwargs.get("db_parameter_group_name"):
+            self._check_group_family(group)
+        index = self.jobs.free_address_index()
+        instance = cast(EmbeddedDbInstance, super().create_db_instance(db_kwargs))
+        instance.status = "creating"
+        instance.address_index = index
+        instance.restore_from = db_kwargs.get("restore_from")
+        self.jobs.submit(self.jobs.provision, instance)
+        return instance
+
+    def create_auto_snapshot(self, db_instance_identifier: str, db_snapshot_identifier: str) -> Any:
+        """Automated backups are not emulated; moto would make a snapshot without data."""
+
+    def modify_db_instance(self, db_instance_identifier: str, db_kwargs: Any) -> DBInstance:
+        """ModifyDBInstance."""
+        instance = self._instance(db_instance_identifier)
+        if db_kwargs.get("new_db_instance_identifier"):
+            raise NotImplementedError("renaming an instance (NewDBInstanceIdentifier)")
+        self._check_status(instance, "available", "stopped", "storage-optimization")
+        self._check_modification(instance, db_kwargs)
+        previous_group = instance.db_parameter_group_name
+        changes = self._immediate_changes(instance, db_kwargs)
+        restart = any(changes.get(key) not in (None, getattr(instance, key)) for key in _NEEDS_RESTART)
+        password_changes = bool(
+            changes.get("master_user_password")
+            or changes.get("manage_master_user_password")
+            or changes.get("rotate_master_user_password")
+        )
+        super().modify_db_instance(db_instance_identifier, changes)
+        if instance.status == "available":
+            self._apply(
+                instance, restart, password_changes, previous_group != instance.db_parameter_group_name
+            )
+        return instance
+
+    def _apply(self, instance: EmbeddedDbInstance, restart: bool, password: bool, group: bool) -> None:
+        if restart:
+            instance.status = "modifying"
+            self.jobs.submit(self.jobs.bring_up, instance)
+        elif group:
+            # RDS: a newly associated group waits for a reboot as a whole.
+            instance.reboot_pending = True
+        if password:
+            self.jobs.submit(self.jobs.apply_password, instance)
+
+    def _check_modification(self, instance: EmbeddedDbInstance, changes: Any) -> None:
+        if new_class := changes.get("db_instance_class"):
+            instance_classes.memory_bytes(new_class)
+        if version := changes.get("engine_version"):
+            changes["engine_version"] = self.jobs.engine.resolve(version)
+        if password := changes.get("master_user_password"):
+            if (
+                instance.manage_master_user_password
+                and changes.get("manage_master_user_password") is not False
+            ):
+                raise InvalidParameterCombination(MANAGED_MASTER_MESSAGE)
+            check_password(password)
+        if group := changes.get("db_parameter_group_name"):
+            self._check_group_family(group)
+        storage = changes.get("allocated_storage")
+        if storage is not None and int(storage) < instance.allocated_storage:
+            raise InvalidParameterCombination("Allocated storage size can't be reduced")
+
+    def _immediate_changes(self, instance: EmbeddedDbInstance, db_kwargs: Any) -> dict[str, Any]:
+        from moto.core.parse import XFormedDict
+
+        changes = XFormedDict(db_kwargs.original_dict() if hasattr(db_kwargs, "original_dict") else db_kwargs)
+        if changes.get("apply_immediately"):
+            instance.pending_modified_values = {}
+            return cast(dict[str, Any], changes)
+        for key, name in _DEFERRED.items():
+            value = changes.get(key)
+            if value is not None and value != getattr(instance, key):
+                instance.pending_modified_values[name] = value
+                del changes[name]
+        return cast(dict[str, Any], changes)
+
+    def reboot_db_instance(self, db_instance_identifier: str) -> DBInstance:
+        """RebootDBInstance: restarts the server with all parameters of its group."""
+        instance = self._instance(db_instance_identifier)
+        self._check_status(instance, "available")
+        instance.status = "rebooting"
+        self.jobs.submit(self.jobs.bring_up, instance)
+        return instance
+
+    def stop_db_instance(
+        self, db_instance_identifier: str, db_snapshot_identifier: str | None = None
+    ) -> DBInstance:
+        """StopDBInstance."""
+        instance = self._instance(db_instance_identifier)
+        self._check_status(instance, "available")
+        if db_snapshot_identifier:
+            self.create_db_snapshot(db_instance_identifier, db_snapshot_identifier)
+        instance.status = "stopping"
+        self.jobs.submit(self.jobs.shut_down, instance)
+        return instance
+
+    def start_db_instance(self, db_instance_identifier: str) -> DBInstance:
+        """StartDBInstance."""
+        instance = self._instance(db_instance_identifier)
+        self._check_status(instance, "stopped")
+        instance.status = "starting"
+        self.jobs.submit(self.jobs.bring_up, instance)
+        return instance
+
+    def delete_db_instance(
+        self,
+        db_instance_identifier: str,
+        final_db_snapshot_identifier: str | None = None,
+        skip_final_snapshot: bool | None = False,
+        delete_automated_backups: bool | None = True,  # noqa: ARG002 - moto's signature
+    ) -> DBInstance:
+        """DeleteDBInstance: gone once its server is and the final snapshot is made."""
+        instance = self._instance(db_instance_identifier)
+        if instance.deletion_protection:
+            raise InvalidParameterCombination(
+                "Cannot delete protected DB Instance, please disable deletion protection and try again."
+            )
+        if skip_final_snapshot and final_db_snapshot_identifier:
+            raise InvalidParameterCombination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting an instance with "
+                "SkipFinalSnapshot."
+            )
+        if not skip_final_snapshot and not final_db_snapshot_identifier:
+            raise InvalidParameterCombination(
+                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+            )
+        if instance.status == "deleting":
+            self._refuse_status(instance)
+        if final_db_snapshot_identifier:
+            self._new_snapshot(instance, final_db_snapshot_identifier, None)
+            instance.final_snapshot = final_db_snapshot_identifier
+        instance.status = "deleting"
+        self.jobs.submit(self.jobs.delete, instance)
+        return instance
+
+    def forget(self, instance: EmbeddedDbInstance) -> None:
+        """The end of a deletion: the record and the managed secret go."""
+        if self.databases.pop(instance.db_instance_identifier, None) and instance.manage_master_user_password:
+            instance.master_user_secret.delete_secret()
+
+    def delete_subnet_group(self, subnet_name: str) -> Any:
+        """DeleteDBSubnetGroup: refused while an instance uses it."""
+        for one in self.databases.values():
+            if (one._db_subnet_group_name or "").lower() == subnet_name.lower():
+                message = (
+                    f"Cannot delete the subnet group '{subnet_name}' because at least one database instance: "
+                    f"{one.db_instance_identifier} is still using it."
+                )
+                raise RDSClientError("InvalidDBSubnetGroupStateFault", message)
+        return super().delete_subnet_group(subnet_name)
+
+    def create_db_instance_read_replica(self, db_kwargs: Any) -> NoReturn:
+        """Not emulated."""
+        raise NotImplementedError("read replicas")
+
+    def restore_db_instance_to_point_in_time(self, *_: Any, **__: Any) -> NoReturn:
+        """Not emulated."""
+        raise NotImplementedError("point-in-time recovery; restore a snapshot instead")
+
+    def create_db_cluster(self, kwargs: Any) -> NoReturn:
+        """Not emulated."""
+        raise NotImplementedError("Aurora and Multi-AZ clusters")

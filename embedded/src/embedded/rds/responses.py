@@ -1,0 +1,31 @@
+"""RDS operations moto lacks."""
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.rds.responses import RDSResponse
+
+
+class EmbeddedRdsResponse(RDSResponse):
+    """Each public method is one operation of the API, found by its name."""
+
+    def describe_db_engine_versions(self) -> ActionResult:
+        """The one engine version there is, if it is asked for."""
+        engine = self.backend.jobs.engine  # type: ignore[attr-defined]
+        wanted = self.params.get("EngineVersion")
+        fits = self.params.get("Engine") in (None, "postgres") and wanted in (
+            None,
+            engine.major,
+            engine.version,
+        )
+        entry: dict[str, Any] = {
+            "Engine": "postgres",
+            "EngineVersion": engine.version,
+            "MajorEngineVersion": engine.major,
+            "DBParameterGroupFamily": f"postgres{engine.major}",
+            "DBEngineDescription": "PostgreSQL",
+            "DBEngineVersionDescription": f"PostgreSQL {engine.version}",
+            "ValidUpgradeTarget": [],
+            "Status": "available",
+        }
+        return ActionResult({"DBEngineVersions": [entry] if fits else []})

@@ -1,0 +1,155 @@
+"""An AWS part of its own for tests: a process on a loopback block, with temporary state."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from embedded.aws_api.__main__ import loopback_identity
+from embedded.aws_api.deployer import deployer_credentials
+from embedded.aws_api.part import check_ready
+from embedded.errors import NotReady
+from embedded.identity import CloudIdentity
+from embedded.processes import Supervisor
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+START_SECONDS = 60
+CHANGE_SECONDS = 90
+
+
+def postgres_directory() -> Path | None:
+    """The newest Postgres of the machine."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent if found else None
+
+
+@dataclass
+class Account:
+    """The account behind one server process, and boto3 over TLS as everybody's client."""
+
+    identity: CloudIdentity
+    home: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    _clients: dict[Any, Any] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        postgres = postgres_directory()
+        assert postgres is not None
+        command = [sys.executable, "-m", "embedded.aws_api", "--checkout", str(self.identity.checkout)]
+        command += ["--postgres", str(postgres), "--loopback", str(self.identity.block)]
+        with (self.home / "aws.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment())
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                check_ready(self.identity)
+                return
+            except NotReady:
+                assert self.process.poll() is None, self.log()
+                assert time.monotonic() < deadline, self.log()
+                time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End the process without giving it a chance to write anything."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def close(self) -> None:
+        """Stop the process and every database it has started."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        supervisor = Supervisor(self.identity)
+        supervisor.stop_all(supervisor.names())
+
+    def log(self) -> str:
+        """What the process has written."""
+        return (self.home / "aws.log").read_text()
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """A client with the deployer's key, or with the given one; made once each, which is slow."""
+        wanted = (service, *sorted(credentials.items()))
+        if wanted not in self._clients:
+            self._clients[wanted] = self._new_client(service, credentials)
+        return self._clients[wanted]
+
+    def _new_client(self, service: str, credentials: dict[str, str]) -> Any:
+        deployer = deployer_credentials(self.identity)
+        key = {
+            "aws_access_key_id": deployer.access_key_id,
+            "aws_secret_access_key": deployer.secret_access_key,
+        }
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.identity.aws_endpoint_url,
+            verify=str(self.identity.certificate_authority),
+            **{**key, **credentials},
+        )
+
+    def instance(self, identifier: str, status: str = "available") -> dict[str, Any]:
+        """The instance once it has this status."""
+        deadline = time.monotonic() + CHANGE_SECONDS
+        while True:
+            found = self.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)
+            instance: dict[str, Any] = found["DBInstances"][0]
+            if instance["DBInstanceStatus"] == status:
+                return instance
+            assert time.monotonic() < deadline, (instance["DBInstanceStatus"], self.log()[-2000:])
+            time.sleep(0.1)
+
+    def connect(self, identifier: str, **options: Any) -> "psycopg.Connection[Any]":
+        """Log in as the master user with the managed secret, checking the server's name and authority."""
+        instance = self.instance(identifier)
+        secret = self.client("secretsmanager").get_secret_value(
+            SecretId=instance["MasterUserSecret"]["SecretArn"]
+        )
+        host = instance["Endpoint"]["Address"]
+        lines = (self.identity.node_directory / "rds.hosts").read_text().splitlines()
+        addresses = {name: address for address, name in (line.split() for line in lines)}
+        login = json.loads(secret["SecretString"])
+        defaults = {
+            "host": host,
+            "hostaddr": addresses[host],
+            "port": instance["Endpoint"]["Port"],
+            "user": login["username"],
+            "password": login["password"],
+            "dbname": "postgres",
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.identity.certificate_authority),
+            "autocommit": True,
+        }
+        return psycopg.connect(**{**defaults, **options})
+
+    def subnets(self) -> list[str]:
+        """Subnets in three zones of a new network."""
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        return [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{index}.0/24", AvailabilityZone=f"{REGION}{zone}")[
+                "Subnet"
+            ]["SubnetId"]
+            for index, zone in enumerate("abc")
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], "MALLOC_ARENA_MAX": "2"}
+
+
+def make_account(home: Path, block: str) -> Account:
+    """The account of a checkout below `home`; XDG_STATE_HOME must point there already."""
+    checkout = home / "checkout"
+    checkout.mkdir(exist_ok=True)
+    identity = loopback_identity(CloudIdentity.of(checkout), block)
+    identity.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Account(identity, home)
