@@ -1,0 +1,102 @@
+"""Elastic Container Registry: repositories and their lifecycle policies."""
+
+from typing import Final
+
+from embedded.plugins.aws.call import Call, key_value_tags
+from embedded.plugins.aws.mapping import from_aws
+from embedded.plugins.aws.operations import arn_tags
+from embedded.plugins.aws.schema import ResourceType, block, blocks, document, flag, name, text
+from embedded.plugins.common.values import Values
+
+GONE: Final = ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException")
+
+
+def _create(call: Call) -> str:
+    arguments = call.arguments()
+    if call.get("encryptionConfigurations"):
+        arguments["encryptionConfiguration"] = arguments.pop("encryptionConfigurations")[0]
+    tags = {"tags": key_value_tags(call.tags)} if call.tags else {}
+    return str(call.client.create_repository(**arguments, **tags)["repository"]["repositoryName"])
+
+
+def _read(call: Call) -> Values | None:
+    found = call.client.describe_repositories(repositoryNames=[call.id])["repositories"]
+    if not found:
+        return None
+    encryption = found[0].get("encryptionConfiguration")
+    return from_aws(call.kind, {**found[0], "encryptionConfigurations": [encryption] if encryption else None})
+
+
+def _update(call: Call) -> None:
+    if "imageTagMutability" in call.changed:
+        call.client.put_image_tag_mutability(
+            repositoryName=call.id, imageTagMutability=call.values["imageTagMutability"]
+        )
+    if "imageScanningConfiguration" in call.changed:
+        scanning = call.get("imageScanningConfiguration", {"scanOnPush": False})
+        call.client.put_image_scanning_configuration(
+            repositoryName=call.id, imageScanningConfiguration=scanning
+        )
+
+
+# ecr_repository
+REPOSITORY = ResourceType(
+    token="aws:ecr/repository:Repository",  # noqa: S106 - a type token
+    service="ecr",
+    style="camel",
+    properties={
+        "name": name(256, aws="repositoryName", form=str.lower),
+        "forceDelete": flag(aws=None, write_only=True),
+        "imageTagMutability": text(default="MUTABLE", allowed=("MUTABLE", "IMMUTABLE")),
+        "imageScanningConfiguration": block({"scanOnPush": flag(required=True)}),
+        "encryptionConfigurations": blocks(
+            {"encryptionType": text(default="AES256"), "kmsKey": text(computed=True)},
+            fixed=True,
+            computed=True,
+        ),
+    },
+    outputs={"arn": "repositoryArn", "registryId": "registryId", "repositoryUrl": "repositoryUri"},
+    create=_create,
+    read=_read,
+    update=_update,
+    delete=lambda call: call.client.delete_repository(
+        repositoryName=call.id, force=bool(call.get("forceDelete"))
+    ),
+    tags=arn_tags(
+        "list_tags_for_resource",
+        "tag_resource",
+        "untag_resource",
+        "resourceArn",
+        "tags",
+        lambda call: call.session.arn("ecr", f"repository/{call.id}", call.region),
+    ),
+    gone=GONE,
+    import_id="the repository's name",
+)
+
+
+def _put_policy(call: Call) -> str:
+    repository = str(call.values["repository"])
+    call.client.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=call.values["policy"])
+    return repository
+
+
+# ecr_lifecycle_policy
+LIFECYCLE_POLICY = ResourceType(
+    token="aws:ecr/lifecyclePolicy:LifecyclePolicy",  # noqa: S106 - a type token
+    service="ecr",
+    style="camel",
+    properties={
+        "repository": text(aws="repositoryName", required=True, fixed=True),
+        "policy": document(aws="lifecyclePolicyText", required=True),
+    },
+    outputs={"registryId": "registryId"},
+    create=_put_policy,
+    read=lambda call: from_aws(call.kind, call.client.get_lifecycle_policy(repositoryName=call.id)),
+    update=_put_policy,
+    delete=lambda call: call.client.delete_lifecycle_policy(repositoryName=call.id),
+    gone=GONE,
+    import_id="the repository's name",
+)
+
+TYPES = (REPOSITORY, LIFECYCLE_POLICY)

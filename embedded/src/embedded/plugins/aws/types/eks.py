@@ -1,0 +1,308 @@
+"""Elastic Kubernetes Service: clusters and add-ons."""
+
+from typing import Any, Final
+
+from embedded.plugins.aws.call import Call
+from embedded.plugins.aws.errors import code_of
+from embedded.plugins.aws.mapping import from_aws
+from embedded.plugins.aws.schema import ResourceType, block, document, flag, name, text, text_set, texts
+from embedded.plugins.aws.types.eks_tags import eks_tags, split_id, with_tags
+from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.values import Values
+
+# eks_cluster, "Timeouts": create 30, update 60, delete 15 minutes. eks_addon: 20 minutes each.
+CLUSTER_SECONDS: Final = 3600.0
+ADDON_SECONDS: Final = 1200.0
+GONE: Final = ("ResourceNotFoundException",)
+LOG_TYPES: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+
+def _create_cluster(call: Call) -> str:
+    arguments = with_tags(call)
+    if call.get("enabledClusterLogTypes"):
+        arguments["logging"] = _logging(call.values["enabledClusterLogTypes"])
+    if call.get("encryptionConfig"):
+        arguments["encryptionConfig"] = [arguments["encryptionConfig"]]
+    return str(call.client.create_cluster(**arguments)["cluster"]["name"])
+
+
+def _logging(wanted: list[str]) -> dict[str, Any]:
+    off = [kind for kind in LOG_TYPES if kind not in wanted]
+    setups = [{"types": list(wanted), "enabled": True}, {"types": off, "enabled": False}]
+    return {"clusterLogging": [setup for setup in setups if setup["types"]]}
+
+
+def _describe(call: Call) -> dict[str, Any]:
+    return dict(call.client.describe_cluster(name=call.id)["cluster"])
+
+
+def _wait_active(call: Call) -> None:
+    def active() -> bool:
+        status = _describe(call)["status"]
+        if status == "FAILED":
+            raise PluginError(f"cluster '{call.id}' is in status FAILED")
+        return bool(status == "ACTIVE")
+
+    call.wait(f"cluster '{call.id}' becoming active", active, CLUSTER_SECONDS)
+
+
+def _read_cluster(call: Call) -> Values | None:
+    found = _describe(call)
+    logging = (found.get("logging") or {}).get("clusterLogging") or []
+    encryption = found.get("encryptionConfig") or []
+    oidc = ((found.get("identity") or {}).get("oidc") or {}).get("issuer")
+    values = from_aws(call.kind, {**found, "encryptionConfig": encryption[0] if encryption else None})
+    network = found.get("resourcesVpcConfig") or {}
+    vpc = {**values.pop("vpcConfig", {}), "clusterSecurityGroupId": network.get("clusterSecurityGroupId")}
+    values["vpcConfig"] = {**vpc, "vpcId": network.get("vpcId")}
+    return {
+        **values,
+        "enabledClusterLogTypes": [
+            kind for setup in logging if setup.get("enabled") for kind in setup["types"]
+        ],
+        "identities": [{"oidcs": [{"issuer": oidc}]}] if oidc else [],
+        "tagsAll": found.get("tags") or {},
+    }
+
+
+# Inputs that UpdateClusterConfig takes, one kind a call.
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateClusterConfig.html
+_CONFIGURED: Final = (
+    ("accessConfig",),
+    ("computeConfig", "kubernetesNetworkConfig", "storageConfig"),
+    ("upgradePolicy",),
+    ("zonalShiftConfig",),
+    ("deletionProtection",),
+)
+
+
+def _update_cluster(call: Call) -> None:
+    if "version" in call.changed:
+        call.client.update_cluster_version(name=call.id, version=call.values["version"])
+        _wait_active(call)
+    for names in _CONFIGURED:
+        if call.changed & set(names):
+            arguments = call.arguments(names)
+            (arguments.get("accessConfig") or {}).pop("bootstrapClusterCreatorAdminPermissions", None)
+            _configure(call, arguments)
+    if "vpcConfig" in call.changed:
+        _configure(call, call.arguments(["vpcConfig"]))
+    if "enabledClusterLogTypes" in call.changed:
+        _configure(call, {"logging": _logging(call.get("enabledClusterLogTypes", []))})
+
+
+def _configure(call: Call, arguments: dict[str, Any]) -> None:
+    call.client.update_cluster_config(name=call.id, **arguments)
+    _wait_active(call)
+
+
+def _delete_cluster(call: Call) -> None:
+    if _describe(call).get("deletionProtection"):
+        raise PluginError(
+            f"InvalidRequestException: cluster '{call.id}' has deletion protection; turn it off first"
+        )
+    call.client.delete_cluster(name=call.id)
+
+    def gone() -> bool:
+        try:
+            _describe(call)
+        except Exception as error:
+            if code_of(error) in GONE:
+                return True
+            raise
+        return False
+
+    call.wait(f"cluster '{call.id}' being deleted", gone, CLUSTER_SECONDS)
+
+
+def _same_vpc(left: Any, right: Any) -> bool:
+    """The network settings that the program names; the cluster's own security group and VPC come from AWS."""
+    defaults = {
+        "endpointPrivateAccess": False,
+        "endpointPublicAccess": True,
+        "publicAccessCidrs": ["0.0.0.0/0"],
+    }
+    left, right = {**defaults, **(left or {})}, {**defaults, **(right or {})}
+    lists = ("subnetIds", "securityGroupIds", "publicAccessCidrs")
+    return all(sorted(left.get(key) or []) == sorted(right.get(key) or []) for key in lists) and all(
+        bool(left.get(key)) == bool(right.get(key))
+        for key in ("endpointPrivateAccess", "endpointPublicAccess")
+    )
+
+
+def _named_parts_same(left: Any, right: Any) -> bool:
+    """Whether everything that the wanted block names is so; what it leaves out is AWS's choice."""
+    if not isinstance(right, dict):
+        return bool(left == right) or (isinstance(right, list) and sorted(left or []) == sorted(right))
+    return isinstance(left, dict) and all(_named_parts_same(left.get(key), right[key]) for key in right)
+
+
+# eks_cluster
+CLUSTER = ResourceType(
+    token="aws:eks/cluster:Cluster",  # noqa: S106 - a type token
+    service="eks",
+    style="camel",
+    properties={
+        "name": name(100),
+        "roleArn": text(required=True, fixed=True),
+        "version": text(computed=True),
+        "vpcConfig": block(
+            {
+                "subnetIds": text_set(required=True),
+                "securityGroupIds": text_set(),
+                "endpointPrivateAccess": flag(),
+                "endpointPublicAccess": flag(),
+                "publicAccessCidrs": text_set(),
+            },
+            aws="resourcesVpcConfig",
+            required=True,
+            equal=_same_vpc,
+        ),
+        "accessConfig": block(
+            {
+                "authenticationMode": text(allowed=("CONFIG_MAP", "API", "API_AND_CONFIG_MAP")),
+                "bootstrapClusterCreatorAdminPermissions": flag(),
+            },
+            computed=True,
+            equal=_named_parts_same,
+        ),
+        "bootstrapSelfManagedAddons": flag(fixed=True, default=True, write_only=True),
+        "computeConfig": block(
+            {"enabled": flag(), "nodePools": text_set(), "nodeRoleArn": text()},
+            computed=True,
+            equal=_named_parts_same,
+        ),
+        "storageConfig": block(
+            {"blockStorage": block({"enabled": flag()})}, computed=True, equal=_named_parts_same
+        ),
+        "kubernetesNetworkConfig": block(
+            {
+                "serviceIpv4Cidr": text(),
+                "ipFamily": text(),
+                "elasticLoadBalancing": block({"enabled": flag()}),
+            },
+            computed=True,
+            equal=_named_parts_same,
+        ),
+        "encryptionConfig": block(
+            {
+                "provider": block({"keyArn": text(required=True)}, required=True),
+                "resources": texts(required=True),
+            },
+            fixed=True,
+        ),
+        "enabledClusterLogTypes": text_set(aws=None),
+        "upgradePolicy": block({"supportType": text()}, computed=True, equal=_named_parts_same),
+        "zonalShiftConfig": block({"enabled": flag()}, computed=True, equal=_named_parts_same),
+        "deletionProtection": flag(computed=True),
+    },
+    outputs={
+        "arn": "arn",
+        "certificateAuthority": "certificateAuthority",
+        "clusterId": "id",
+        "createdAt": "createdAt",
+        "endpoint": "endpoint",
+        "identities": None,
+        "platformVersion": "platformVersion",
+        "status": "status",
+    },
+    volatile=("platformVersion", "status"),
+    create=_create_cluster,
+    settled=_wait_active,
+    read=_read_cluster,
+    update=_update_cluster,
+    delete=_delete_cluster,
+    tags=eks_tags(lambda call: call.session.arn("eks", f"cluster/{call.id}", call.region)),
+    gone=GONE,
+    import_id="the cluster's name",
+)
+
+
+def _addon(call: Call) -> dict[str, Any]:
+    cluster, addon = split_id(call)
+    return dict(call.client.describe_addon(clusterName=cluster, addonName=addon)["addon"])
+
+
+def _create_addon(call: Call) -> str:
+    arguments = with_tags(call)
+    if call.get("resolveConflictsOnCreate"):
+        arguments["resolveConflicts"] = call.values["resolveConflictsOnCreate"]
+    call.client.create_addon(**arguments)
+    return f"{call.values['clusterName']}:{call.values['addonName']}"
+
+
+def _addon_active(call: Call) -> None:
+    def active() -> bool:
+        found = _addon(call)
+        if found["status"] in ("CREATE_FAILED", "UPDATE_FAILED"):
+            raise PluginError(f"add-on '{call.id}' is in status {found['status']}: {found.get('health')}")
+        return bool(found["status"] in ("ACTIVE", "DEGRADED"))
+
+    call.wait(f"add-on '{call.id}' becoming active", active, ADDON_SECONDS)
+
+
+def _read_addon(call: Call) -> Values | None:
+    found = _addon(call)
+    if found.get("status") == "DELETING":
+        return None
+    return {**from_aws(call.kind, found), "tagsAll": found.get("tags") or {}}
+
+
+def _update_addon(call: Call) -> None:
+    names = call.changed & {"addonVersion", "configurationValues", "serviceAccountRoleArn"}
+    if not names:
+        return
+    cluster, addon = split_id(call)
+    arguments = call.arguments(names)
+    if call.get("resolveConflictsOnUpdate"):
+        arguments["resolveConflicts"] = call.values["resolveConflictsOnUpdate"]
+    call.client.update_addon(clusterName=cluster, addonName=addon, **arguments)
+    _addon_active(call)
+
+
+def _delete_addon(call: Call) -> None:
+    cluster, addon = split_id(call)
+    call.client.delete_addon(clusterName=cluster, addonName=addon, preserve=bool(call.get("preserve")))
+
+    def gone() -> bool:
+        try:
+            _addon(call)
+        except Exception as error:
+            if code_of(error) in GONE:
+                return True
+            raise
+        return False
+
+    call.wait(f"add-on '{call.id}' being deleted", gone, ADDON_SECONDS)
+
+
+# eks_addon
+ADDON = ResourceType(
+    token="aws:eks/addon:Addon",  # noqa: S106 - a type token
+    service="eks",
+    style="camel",
+    properties={
+        "clusterName": text(required=True, fixed=True),
+        "addonName": text(required=True, fixed=True),
+        "addonVersion": text(computed=True),
+        "configurationValues": document(computed=True),
+        "preserve": flag(aws=None, write_only=True),
+        "resolveConflictsOnCreate": text(aws=None, write_only=True, allowed=("NONE", "OVERWRITE")),
+        "resolveConflictsOnUpdate": text(
+            aws=None, write_only=True, allowed=("NONE", "OVERWRITE", "PRESERVE")
+        ),
+        "serviceAccountRoleArn": text(),
+    },
+    outputs={"arn": "addonArn", "createdAt": "createdAt", "modifiedAt": "modifiedAt"},
+    volatile=("modifiedAt",),
+    create=_create_addon,
+    settled=_addon_active,
+    read=_read_addon,
+    update=_update_addon,
+    delete=_delete_addon,
+    tags=eks_tags(lambda call: str(_addon(call)["addonArn"])),
+    gone=GONE,
+    import_id="CLUSTER:ADDON",
+)
+
+TYPES = (CLUSTER, ADDON)

@@ -1,0 +1,1 @@
+"""What the resource plugins share: property values, errors and the gRPC server."""

@@ -1,0 +1,1 @@
+"""Helm releases, made by the real helm binary."""

@@ -1,0 +1,338 @@
+"""The kubernetes plugin with the real engine and real API servers; kubectl and helm are the witnesses.
+
+Inside `embedded run --` the cluster is the embedded cloud's; elsewhere a bare control plane stands in for
+everything that needs no pods.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bare_control_plane import bare_control_plane
+from embedded.errors import EmbeddedError
+from embedded.plugins.install import install
+from embedded.setup import Toolchain, toolchain
+from pulumi import automation
+
+pytestmark = pytest.mark.cluster
+
+IMAGE = "apache/airflow"
+SECRET = "a-secret-of-this-test"
+
+HEAD = """
+import pulumi, pulumi_kubernetes as k8s
+provider = k8s.Provider("cluster", kubeconfig={kubeconfig!r}, enable_config_map_mutable=True)
+options = pulumi.ResourceOptions(provider=provider)
+namespace = k8s.core.v1.Namespace("space", metadata={{"name": {namespace!r}}}, opts=options)
+def meta(name=None, **more):
+    return {{"namespace": namespace.metadata.name, **({{"name": name}} if name else {{}}), **more}}
+"""
+OBJECTS = """
+k8s.core.v1.ConfigMap("settings", metadata=meta("settings"), data={"colour": "blue"}, opts=options)
+secret = k8s.core.v1.Secret("password", metadata=meta(), opts=options,
+    string_data={"password": pulumi.Output.secret("a-secret-of-this-test")})
+k8s.core.v1.ServiceAccount("runner", metadata=meta(), opts=options)
+k8s.rbac.v1.Role("reader", metadata=meta(), opts=options,
+    rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get"]}])
+pulumi.export("name", secret.metadata.name)
+"""
+RELEASE = """
+release = k8s.helm.v3.Release("web", chart="./chart", name="web", namespace=namespace.metadata.name,
+    timeout=60, values={"password": pulumi.Output.secret("a-secret-of-this-test")}, opts=options)
+pulumi.export("revision", release.status.revision)
+"""
+
+
+@pytest.fixture(scope="module")
+def tools() -> Toolchain:
+    try:
+        return toolchain()
+    except EmbeddedError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tools: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if "AWS_ENDPOINT_URL" in os.environ and os.environ.get("KUBECONFIG"):
+        yield Path(os.environ["KUBECONFIG"])
+        return
+    with bare_control_plane(tools.kubernetes, tmp_path_factory.mktemp("control-plane")) as made:
+        yield made
+
+
+@dataclass
+class World:
+    """A Pulumi project with a stack of its own, a namespace's name of its own, and the witnesses."""
+
+    tools: Toolchain
+    kubeconfig: Path
+    directory: Path
+    namespace: str
+    stack: automation.Stack
+
+    def write(self, *parts: str) -> None:
+        head = HEAD.format(kubeconfig=self.kubeconfig.read_text(), namespace=self.namespace)
+        (self.directory / "__main__.py").write_text(head + "".join(parts))
+
+    def up(self) -> dict[str, int]:
+        """Changes by kind: create, update, same, ..."""
+        return dict(self.stack.up(color="never").summary.resource_changes or {})
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        return self._witness(self.tools.kubectl, arguments, check)
+
+    def helm(self, *arguments: str) -> str:
+        return self._witness(self.tools.helm, arguments, True)
+
+    def _witness(self, program: Path, arguments: tuple[str, ...], check: bool) -> str:
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        command = [str(program), "--namespace", self.namespace, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, *arguments: str) -> Any:
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def chart(self, template: str) -> None:
+        (self.directory / "chart" / "templates").mkdir(parents=True, exist_ok=True)
+        (self.directory / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+        (self.directory / "chart" / "values.yaml").write_text("password: none\n")
+        (self.directory / "chart" / "templates" / "objects.yaml").write_text(template)
+
+
+@pytest.fixture
+def world(tools: Toolchain, kubeconfig: Path, tmp_path: Path) -> Iterator[World]:
+    home, backend, directory = tmp_path / "home", tmp_path / "backend", tmp_path / "project"
+    for place in (home, backend, directory):
+        place.mkdir()
+    install(home)
+    first = [
+        tools.language_host_directory,
+        tools.pulumi.parent,
+        tools.helm.parent,
+        Path(sys.executable).parent,
+    ]
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([*map(str, first), os.environ["PATH"]]),
+        "HELM_BIN": str(tools.helm),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    (directory / "Pulumi.yaml").write_text("name: probe\nruntime: python\n")
+    (directory / "__main__.py").write_text("")
+    # The SDK looks for bin/pulumi below a directory; `pulumi` on PATH may be the cloud's own wrapper.
+    (tmp_path / "engine" / "bin").mkdir(parents=True)
+    (tmp_path / "engine" / "bin" / "pulumi").symlink_to(tools.pulumi)
+    command = automation.PulumiCommand(str(tmp_path / "engine"), skip_version_check=True)
+    options = automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=command)
+    stack = automation.create_or_select_stack("test", work_dir=str(directory), opts=options)
+    made = World(tools, kubeconfig, directory, f"plugin-{uuid.uuid4().hex[:8]}", stack)
+    try:
+        yield made
+    finally:
+        made.kubectl("patch", "configmap", "held", "-p", '{"metadata":{"finalizers":null}}', check=False)
+        made.kubectl("delete", "namespace", made.namespace, "--ignore-not-found", "--wait=false", check=False)
+
+
+@pytest.fixture
+def node(world: World) -> World:
+    """The world, when its cluster can run pods of the Airflow image."""
+    nodes = json.loads(world.kubectl("get", "nodes", "-o", "json"))["items"]
+    names = [name for one in nodes for image in one["status"].get("images", []) for name in image["names"]]
+    found = [name for name in names if f"{IMAGE}:" in name]
+    if not found:
+        pytest.skip(f"needs a node with the image {IMAGE}: embedded run -- pytest -m cluster")
+    return world
+
+
+def test_objects_live_and_die_with_their_stack(world: World) -> None:
+    world.write(OBJECTS)
+    assert world.up()["create"] == 7
+    assert world.get("configmap", "settings")["data"] == {"colour": "blue"}
+    assert {one["metadata"]["name"].split("-")[0] for one in world.get("role")["items"]} == {"reader"}
+    world.stack.destroy(color="never")
+    assert world.kubectl("get", "namespace", world.namespace, "--ignore-not-found") == ""
+
+
+def test_nothing_changes_when_the_program_does_not(world: World) -> None:
+    world.write(OBJECTS)
+    world.up()
+    before = world.get("configmap", "settings")["metadata"]["resourceVersion"]
+    assert set(world.up()) == {"same"}
+    assert world.get("configmap", "settings")["metadata"]["resourceVersion"] == before
+
+
+def test_no_secret_is_in_the_state_in_plain_text(world: World) -> None:
+    world.write(OBJECTS, RELEASE)
+    world.chart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n")
+    world.up()
+    assert SECRET not in json.dumps(world.stack.export_stack().deployment)
+    assert world.get("secret")["items"], "the secret was never made, so its absence would prove nothing"
+
+
+def test_refresh_sees_what_kubectl_changed(world: World) -> None:
+    world.write(OBJECTS)
+    world.up()
+    world.kubectl("patch", "configmap", "settings", "-p", '{"data":{"colour":"red"}}')
+    assert world.stack.refresh(color="never").summary.resource_changes["update"] == 1
+    assert world.stack.preview(color="never").change_summary.get("update") == 1
+
+
+def test_an_object_of_somebody_else_is_left_alone(world: World) -> None:
+    world.write()
+    world.up()
+    world.kubectl("create", "configmap", "settings", "--from-literal=owner=somebody")
+    world.write(OBJECTS)
+    with pytest.raises(automation.CommandError, match="already exists and was not made by this resource"):
+        world.up()
+    assert world.get("configmap", "settings")["data"] == {"owner": "somebody"}
+
+
+def test_a_preview_tells_what_the_api_server_would_refuse(world: World) -> None:
+    world.write()
+    world.up()
+    world.write('k8s.core.v1.ConfigMap("bad", metadata=meta("bad"), data={"a b": "1"}, opts=options)\n')
+    with pytest.raises(automation.CommandError, match=r"would refuse it.*a valid config key"):
+        world.stack.preview(color="never")
+
+
+def test_a_namespace_that_does_not_go_names_what_holds_it(world: World) -> None:
+    world.write()
+    world.up()
+    world.kubectl("create", "configmap", "held")
+    world.kubectl("patch", "configmap", "held", "-p", '{"metadata":{"finalizers":["example.com/hold"]}}')
+    world.write("")
+    program = (world.directory / "__main__.py").read_text()
+    patient = program.replace(
+        "opts=options)\ndef meta",
+        'opts=pulumi.ResourceOptions(provider=provider, custom_timeouts={"delete": "3s"}))\ndef meta',
+    )
+    assert patient != program
+    (world.directory / "__main__.py").write_text(patient)
+    world.up()
+    with pytest.raises(automation.CommandError, match=r"configmaps/held \(finalizers example\.com/hold"):
+        world.stack.destroy(color="never")
+
+
+def test_a_release_follows_its_chart_and_goes_without_residue(world: World) -> None:
+    world.write(RELEASE)
+    world.chart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {step: first}\n")
+    world.up()
+    assert set(world.up()) == {"same"}
+    world.chart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {step: second}\n")
+    assert world.up()["update"] == 1
+    assert world.get("configmap", "web")["data"] == {"step": "second"}
+    (listed,) = json.loads(world.helm("list", "--all", "--output", "json"))
+    assert (listed["status"], listed["revision"]) == ("deployed", "2")
+    world.write()
+    world.up()
+    assert json.loads(world.helm("list", "--all", "--output", "json")) == []
+    assert world.kubectl("get", "configmap", "web", "--ignore-not-found") == ""
+
+
+def _mark_pending(world: World) -> None:
+    """Make helm's record look as if the installation had been cut off."""
+    record = "sh.helm.release.v1.web.v1"
+    patch = {"metadata": {"labels": {"status": "pending-install"}}}
+    world.kubectl("patch", "secret", record, "-p", json.dumps(patch))
+    stored = world.get("secret", record)["data"]["release"]
+    release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(stored))))
+    release["info"]["status"] = "pending-install"
+    text = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
+    world.kubectl("patch", "secret", record, "-p", json.dumps({"data": {"release": text}}))
+
+
+@pytest.mark.parametrize("cut_off", [True, False], ids=["cut off", "in use"])
+def test_a_release_that_the_state_does_not_know(world: World, cut_off: bool) -> None:
+    """What a killed run left is no obstacle; what somebody uses is."""
+    world.write()
+    world.up()
+    world.chart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {step: first}\n")
+    world.helm("install", "web", str(world.directory / "chart"))
+    world.write(RELEASE)
+    if cut_off:
+        _mark_pending(world)
+        assert world.up()["create"] == 1
+    else:
+        with pytest.raises(automation.CommandError, match="cannot re-use a name that is still in use"):
+            world.up()
+    (listed,) = json.loads(world.helm("list", "--all", "--output", "json"))
+    assert listed["status"] == "deployed"
+
+
+def _pod(command: str, image: str = f"{IMAGE}:3.2.2") -> dict[str, Any]:
+    return {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [
+            {
+                "name": "main",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["bash", "-c", command],
+                "resources": {"requests": {"cpu": "1m"}},
+            }
+        ],
+    }
+
+
+def _failing(raised: Callable[[], Any]) -> str:
+    with pytest.raises(automation.CommandError) as told:
+        raised()
+    return str(told.value)
+
+
+def test_a_failed_job_shows_why_and_the_end_of_its_log(node: World) -> None:
+    pod = {**_pod("echo the table is missing; exit 3"), "restartPolicy": "Never"}
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    node.write(f'k8s.batch.v1.Job("job", metadata=meta("job"), spec={spec!r}, opts=options)\n')
+    told = _failing(node.up)
+    for part in ("BackoffLimitExceeded", "exit code 3", "the table is missing"):
+        assert part in told
+
+
+def test_a_deployment_that_is_not_ready_is_told_of_and_mended_by_the_next_run(node: World) -> None:
+    def deployment(image: str) -> str:
+        labels = {"app": "web"}
+        template = {"metadata": {"labels": labels}, "spec": _pod("sleep 1000", image)}
+        spec = {"selector": {"matchLabels": labels}, "template": template}
+        annotations = {"pulumi.com/timeoutSeconds": "60" if IMAGE in image else "8"}
+        arguments = f'metadata=meta("web", annotations={annotations!r}), spec={spec!r}, opts=options'
+        return f'k8s.apps.v1.Deployment("web", {arguments})\n'
+
+    node.write(deployment("registry.invalid/nothing:1"))
+    assert "not ready after 8 s, waiting for replicas to be available (0 of 1)" in _failing(node.up)
+    node.write(deployment(f"{IMAGE}:3.2.2"))
+    assert node.up()["update"] == 1
+    assert node.get("deployment", "web")["status"]["availableReplicas"] == 1
+
+
+def test_a_release_whose_pods_fail_shows_their_log_without_secrets(node: World) -> None:
+    pod = _pod("echo connecting with {{ .Values.password }}; echo no such host; exit 1")
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "minReadySeconds": 30, "template": template}
+    metadata = {"name": "web"}
+    node.chart(
+        json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    )
+    node.write(RELEASE.replace("timeout=60", "timeout=10"))
+    told = _failing(node.up)
+    assert "connecting with [secret]" in told
+    assert "no such host" in told
+    assert SECRET not in told

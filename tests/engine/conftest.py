@@ -1,0 +1,99 @@
+"""A moto server on the loopback address and the real Pulumi engine with the cloud's own plugins.
+
+Every test gets an account of its own (moto keeps accounts apart by access key id through STS roles, yet the
+simplest separation is an empty server): the server is emptied before each test.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from embedded.plugins.install import install
+from engine_world import REGION, Cloud, Project, tool_directories
+from pulumi import automation
+
+START_SECONDS = 60
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def moto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a moto server of this test process."""
+    url = f"http://127.0.0.1:{_free_port()}"
+    log = (tmp_path_factory.mktemp("moto") / "moto.log").open("w")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", url.rsplit(":", 1)[1]]
+    server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                httpx.get(f"{url}/moto-api/")
+                break
+            except httpx.HTTPError:
+                if time.monotonic() > deadline or server.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
+        log.close()
+
+
+@pytest.fixture
+def cloud(moto_url: str) -> Cloud:
+    """An empty account."""
+    httpx.post(f"{moto_url}/moto-api/reset").raise_for_status()
+    environment = {
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ACCESS_KEY_ID": "deployer",
+        "AWS_SECRET_ACCESS_KEY": "deployer",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return Cloud(moto_url, environment)
+
+
+@pytest.fixture
+def new_project(tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Project]:
+    """Make a project from a program's text."""
+    tools = tool_directories()
+    if not tools:
+        pytest.skip("no Pulumi engine here: run `make setup`")
+    home, backend, directory = tmp_path / "home", tmp_path / "backend", tmp_path / "project"
+    for place in (home, backend, directory):
+        place.mkdir()
+    install(home)
+    environment = {
+        **cloud.environment,
+        "PATH": os.pathsep.join([*map(str, tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def make(program: str) -> Project:
+        (directory / "Pulumi.yaml").write_text("name: probe\nruntime: python\n")
+        (directory / "__main__.py").write_text(program)
+        stack = automation.create_or_select_stack(
+            "test", work_dir=str(directory), opts=automation.LocalWorkspaceOptions(env_vars=environment)
+        )
+        stack.set_config("aws:region", automation.ConfigValue(REGION))
+        return Project(directory, stack, environment)
+
+    return make

@@ -1,0 +1,88 @@
+"""What the engine tests stand on: the emulated account, a Pulumi project, and where the engine is."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from pulumi import automation
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+TOOLS = ("pulumi", "pulumi-language-python")
+
+
+def tool_directories() -> list[Path]:
+    """Directories with the engine and its language host, or none.
+
+    What EMBEDDED_TOOLS names, what `make setup` installed, a development build, or what PATH has.
+    """
+    candidates = [Path(os.environ.get("EMBEDDED_TOOLS", "/nonexistent"))]
+    try:
+        from embedded.setup import toolchain
+
+        installed = toolchain()
+        candidates += [installed.pulumi.parent, installed.language_host_directory]
+    except Exception:  # noqa: BLE001, S110 - not set up is a reason to look further
+        pass
+    candidates.append(Path.home() / ".cache" / "airflow-iac" / "bin-dev")
+    found = []
+    for tool in TOOLS:
+        on_path = shutil.which(tool)
+        places = [*candidates, *([Path(on_path).parent] if on_path else [])]
+        place = next((place for place in places if (place / tool).is_file()), None)
+        if place is None:
+            return []
+        found.append(place)
+    return list(dict.fromkeys(found))
+
+
+@dataclass
+class Cloud:
+    """The emulated account, and boto3 as an observer of it that shares nothing with the plugin."""
+
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="observer",
+            aws_secret_access_key="observer",
+        )
+
+
+@dataclass
+class Project:
+    """A Pulumi project with one stack whose program a test may rewrite between runs."""
+
+    directory: Path
+    stack: automation.Stack
+    environment: dict[str, str]
+
+    def write(self, program: str) -> None:
+        (self.directory / "__main__.py").write_text(program)
+
+    def up(self) -> dict[str, int]:
+        """Bring the stack to the program; how many resources were created, updated and so on."""
+        changes = self.stack.up().summary.resource_changes or {}
+        return {str(getattr(kind, "value", kind)): count for kind, count in changes.items()}
+
+    def refresh(self) -> dict[str, int]:
+        changes = self.stack.refresh().summary.resource_changes or {}
+        return {str(getattr(kind, "value", kind)): count for kind, count in changes.items()}
+
+    def destroy(self) -> None:
+        self.stack.destroy()
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output.value for name, output in self.stack.outputs().items()}
+
+    def state_text(self) -> str:
+        """The state file as it lies on disk."""
+        files = sorted((self.directory.parent / "backend").rglob("stacks/**/*.json"))
+        return "\n".join(file.read_text() for file in files)

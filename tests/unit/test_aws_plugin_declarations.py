@@ -1,0 +1,114 @@
+"""The declarations against the pinned SDK: its classes are what programs write."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import pytest
+from embedded.plugins.aws import functions, registry
+from embedded.plugins.aws.schema import Property
+from pulumi import _types
+
+# The SDK warns of its own deprecated classes while it loads its modules, which happens at first use.
+pytestmark = pytest.mark.filterwarnings("ignore:.* has been deprecated in favor of:DeprecationWarning")
+
+TYPES = sorted(registry.all_types())
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"pulumi_aws.{name}" if name != "index" else "pulumi_aws")
+
+
+def _class(token: str) -> Any:
+    _, path, name = token.split(":")
+    return getattr(_module(path.split("/")[0]), name)
+
+
+def _state_types(cls: Any) -> dict[str, Any]:
+    """Every property's type by its Pulumi name, from the class that the SDK uses for look-ups."""
+    module = importlib.import_module(cls.__module__)
+    return _types.input_type_types(getattr(module, f"_{cls.__name__}State"))
+
+
+def _nested(annotation: Any) -> Any | None:
+    """The argument class inside an annotation such as Input[Sequence[Input[XArgs]]]."""
+    if inspect.isclass(annotation) and _types.is_input_type(annotation):
+        return annotation
+    for part in typing.get_args(annotation):
+        found = _nested(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _strangers(fields: Mapping[str, Property], cls: Any, path: str) -> list[str]:
+    """Declared nested properties that the SDK's class does not have."""
+    types, found = _types.input_type_types(cls), []
+    for name, declared in fields.items():
+        if name not in types:
+            found.append(f"{path}.{name}")
+        elif declared.fields:
+            found += _strangers(declared.fields, _nested(types[name]), f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_token_is_the_sdks(token: str) -> None:
+    assert _class(token).pulumi_type == token
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_declared_input_is_an_input_of_the_sdk(token: str) -> None:
+    kind, cls = registry.resource_type(token), _class(token)
+    inputs = inspect.signature(cls._internal_init).parameters
+    names = _types.resource_pulumi_to_py_names(cls)
+    assert [name for name in kind.all_properties if names.get(name) not in inputs] == []
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_declared_output_is_an_output_of_the_sdk(token: str) -> None:
+    names = _types.resource_pulumi_to_py_names(_class(token))
+    assert sorted(registry.resource_type(token).all_outputs - set(names)) == []
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_declared_nested_property_is_the_sdks(token: str) -> None:
+    kind, types = registry.resource_type(token), _state_types(_class(token))
+    strangers = [
+        stranger
+        for name, declared in kind.properties.items()
+        if declared.fields
+        for stranger in _strangers(declared.fields, _nested(types[name]), name)
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_what_the_sdk_makes_secret_is_secret_here(token: str) -> None:
+    kind = registry.resource_type(token)
+    source = inspect.getsource(_class(token))
+    marker = "additional_secret_outputs=["
+    listed = source.split(marker)[1].split("]")[0] if marker in source else ""
+    by_sdk = {name.strip().strip('"') for name in listed.split(",") if name.strip()}
+    assert by_sdk & set(kind.all_properties) <= set(kind.secret_outputs)
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_a_type_without_an_update_call_has_nothing_to_update(token: str) -> None:
+    kind = registry.resource_type(token)
+    changeable = [
+        name
+        for name, declared in kind.properties.items()
+        if not declared.fixed and not (declared.write_only and declared.aws is None)
+    ]
+    assert kind.update is not None or changeable == []
+
+
+@pytest.mark.parametrize("token", sorted(functions.all_functions()))
+def test_function_tokens_are_the_sdks(token: str) -> None:
+    path, name = token.split(":")[1:]
+    python_name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    assert f"'{token}'" in inspect.getsource(getattr(_module(path.split("/")[0]), python_name))
