@@ -1,0 +1,75 @@
+# The pod of a task, in place of the chart's own: a task talks to the API server alone, so it gets no database
+# URL, no Fernet key and no API key. Helm fills the holes from the values; the scheduler adds names, labels and
+# the command.
+apiVersion: v1
+kind: Pod
+metadata:
+  name: placeholder-name
+  labels:
+    tier: airflow
+    component: worker
+    release: {{ .Release.Name }}
+  annotations: {{- toYaml .Values.workers.kubernetes.podAnnotations | nindent 4 }}
+spec:
+  restartPolicy: Never
+  serviceAccountName: {{ .Values.workers.kubernetes.serviceAccount.name }}
+  automountServiceAccountToken: {{ .Values.workers.kubernetes.serviceAccount.automountServiceAccountToken }}
+  terminationGracePeriodSeconds: {{ .Values.workers.kubernetes.terminationGracePeriodSeconds }}
+  securityContext: {{- toYaml .Values.securityContexts.pod | nindent 4 }}
+  {{- with .Values.workers.kubernetes.nodeSelector }}
+  nodeSelector: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.workers.kubernetes.affinity }}
+  affinity: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.workers.kubernetes.tolerations }}
+  tolerations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.workers.kubernetes.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- if .Values.dags.gitSync.enabled }}
+  initContainers:
+    {{- include "git_sync_container" (dict "Values" .Values "is_init" "true" "Template" .Template) | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: base
+      image: {{ .Values.defaultAirflowRepository }}:{{ .Values.defaultAirflowTag }}
+      imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
+      securityContext: {{- toYaml .Values.securityContexts.containers | nindent 8 }}
+      resources: {{- toYaml .Values.workers.kubernetes.resources | nindent 8 }}
+      env: {{- toYaml .Values.workers.kubernetes.env | nindent 8 }}
+      volumeMounts:
+        - name: config
+          mountPath: /opt/airflow/airflow.cfg
+          subPath: airflow.cfg
+          readOnly: true
+        - name: logs
+          mountPath: /opt/airflow/logs
+        {{- if .Values.dags.gitSync.enabled }}
+        - name: dags
+          mountPath: /opt/airflow/dags
+          readOnly: true
+        {{- end }}
+        {{- with .Values.workers.kubernetes.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ .Values.fullnameOverride }}-config
+    - name: logs
+      emptyDir: {{- toYaml .Values.logs.emptyDirConfig | nindent 8 }}
+    {{- if .Values.dags.gitSync.enabled }}
+    - name: dags
+      emptyDir: {}
+    {{- with .Values.dags.gitSync.sshKeySecret }}
+    - name: git-sync-ssh-key
+      secret:
+        secretName: {{ . }}
+        defaultMode: 288
+    {{- end }}
+    {{- end }}
+    {{- with .Values.workers.kubernetes.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}

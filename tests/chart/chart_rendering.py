@@ -1,0 +1,151 @@
+"""Renders a chart with an environment's real values, and reads what came out."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra import airflow_cfg, chart_values, naming
+from infra.lifecycle import environments
+from infra.settings import EnvironmentSettings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NAMESPACE = "environment"
+Manifest = dict[str, Any]
+
+GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1", "credentialsSecret": "git"}
+OVER_SSH = {**GIT, "repository": "git@git.example.com:dags.git"}
+
+# Settings and features that between them switch every part of the render.
+SCENARIOS: dict[str, tuple[dict[str, Any], chart_values.ChartFeatures | None]] = {
+    "small": ({"airflow": {"size": "small"}}, None),
+    "medium": ({"airflow": {"size": "medium"}}, None),
+    "large, without canary": ({"airflow": {"size": "large"}, "canary": False}, None),
+    "host with a path-less URL": ({"access": {"host": "airflow.example.com"}}, None),
+    "git-sync over https": ({"dags": {"source": "gitSync", **GIT}}, None),
+    "git-sync over ssh": ({"dags": {"source": "gitSync", **OVER_SSH}}, None),
+    "git bundle": ({"dags": {"source": "gitBundle", **GIT}}, None),
+    "network policies and statsd": (
+        {},
+        chart_values.ChartFeatures(network_policies=True, client_networks=("10.0.0.0/16",), statsd=True),
+    ),
+    "tasks launch pods": ({}, chart_values.ChartFeatures(tasks_launch_pods=True)),
+}
+
+
+def settings(**extra: Any) -> EnvironmentSettings:
+    """Settings of an environment with nothing but what must be given, and `extra`."""
+    given = {
+        "region": "eu-west-1",
+        "accountId": "123456789012",
+        "owner": "tests",
+        "cluster": {"stack": "organization/project/stack"},
+    }
+    return EnvironmentSettings.model_validate_json(json.dumps({**given, **extra}))
+
+
+def values_of(
+    environment: EnvironmentSettings, features: chart_values.ChartFeatures | None = None
+) -> dict[str, Any]:
+    """Values as the program makes them, with plain text where it has Outputs."""
+    config = airflow_cfg.build_airflow_cfg(
+        airflow_cfg.config_files(),
+        parameters=airflow_cfg.config_parameters(
+            environment, remote_logs_bucket="logs-bucket", secrets_prefix="airflow/environment"
+        ),
+        overrides=environment.airflow.config,
+        catalogue=airflow_cfg.load_catalogue(environment.airflow.version),
+    )
+    wiring = chart_values.ChartWiring(checksums={"secrets": "a" * 64, "database-ca": "b" * 64})
+    return chart_values.build_values(environment, airflow_cfg=config, wiring=wiring, features=features)
+
+
+def stack_files() -> list[str]:
+    """Names of the stacks that the checkout has files of."""
+    return sorted(path.name.split(".")[1] for path in CHECKOUT.glob("Pulumi.*.yaml"))
+
+
+# Each stack file of the checkout, and every scenario.
+SCENARIO_NAMES = [*(f"stack file {stack}" for stack in stack_files()), *SCENARIOS]
+
+
+def scenario_values(scenario: str) -> dict[str, Any]:
+    """Values of one of `SCENARIO_NAMES`."""
+    if scenario.startswith("stack file "):
+        return values_of(environments.settings(scenario.removeprefix("stack file ")))
+    extra, features = SCENARIOS[scenario]
+    return values_of(settings(**extra), features)
+
+
+@dataclass(frozen=True)
+class Render:
+    """The text of a render and its objects by (kind, name)."""
+
+    text: str
+    objects: dict[tuple[str, str], Manifest]
+
+    def of_kind(self, kind: str) -> dict[str, Manifest]:
+        """Objects of a kind by name."""
+        return {name: manifest for (found, name), manifest in self.objects.items() if found == kind}
+
+    @property
+    def configuration(self) -> Manifest:
+        """Data of the ConfigMap of Airflow's configuration."""
+        data: Manifest = self.objects["ConfigMap", f"{naming.RELEASE}-config"]["data"]
+        return data
+
+    @property
+    def airflow_cfg(self) -> dict[str, dict[str, str]]:
+        """airflow.cfg, read as Airflow reads it."""
+        parser = configparser.ConfigParser()
+        parser.read_file(io.StringIO(self.configuration["airflow.cfg"]))
+        return {section: dict(parser[section]) for section in parser.sections()}
+
+    @property
+    def task_pod(self) -> Manifest:
+        """The template of task pods."""
+        pod: Manifest = yaml.safe_load(self.configuration["pod_template_file.yaml"])
+        return pod
+
+    @property
+    def pods(self) -> dict[str, Manifest]:
+        """Pod specs by workload, the task pod's among them."""
+        pods = {
+            name: manifest["spec"]["template"]["spec"]
+            for name, manifest in self.of_kind("Deployment").items()
+        }
+        return {**pods, "task": self.task_pod["spec"]}
+
+    def containers(self) -> dict[str, Manifest]:
+        """All containers, init containers too, by "workload/container"."""
+        return {
+            f"{workload}/{container['name']}": container
+            for workload, pod in self.pods.items()
+            for container in [*pod.get("initContainers", []), *pod["containers"]]
+        }
+
+
+def run_helm(helm: Path, chart: Path, values: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`helm template` of the chart; does not raise."""
+    command = [str(helm), "template", naming.RELEASE, str(chart), "--namespace", NAMESPACE]
+    command += ["--values", str(values), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def render(helm: Path, chart: Path, values: dict[str, Any], directory: Path) -> Render:
+    """Render a chart with values; fails with helm's own words."""
+    path = directory / "values.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    result = run_helm(helm, chart, path)
+    assert result.returncode == 0, result.stderr
+    manifests = [manifest for manifest in yaml.safe_load_all(result.stdout) if manifest]
+    objects = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
+    assert len(objects) == len(manifests), "two objects of one name"
+    return Render(result.stdout, objects)

@@ -1,0 +1,310 @@
+"""Chart values: how layers merge, who owns a key, what the schema check sees that Helm does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import chart_dags, chart_values, chart_values_rules, naming
+from infra.chart_values_rules import ChartValuesError
+from infra.settings import EnvironmentSettings, Size
+
+STAND_IN = Path(__file__).resolve().parents[2] / "embedded" / "charts" / "airflow"
+CFG = {"core": {"parallelism": "32"}}
+COMPONENTS = ("scheduler", "apiServer", "dagProcessor", "triggerer")
+GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1"}
+
+
+def settings(**extra: Any) -> EnvironmentSettings:
+    base = {
+        "region": "eu-west-1",
+        "accountId": "123456789012",
+        "owner": "x",
+        "cluster": {"stack": "a/b/c"},
+    }
+    return EnvironmentSettings.model_validate_json(json.dumps({**base, **extra}))
+
+
+def build(
+    environment: EnvironmentSettings | None = None,
+    *,
+    wiring: chart_values.ChartWiring | None = None,
+    features: chart_values.ChartFeatures | None = None,
+    directory: Path = chart_values.VALUES_DIRECTORY,
+) -> chart_values_rules.Values:
+    return chart_values.build_values(
+        environment or settings(),
+        airflow_cfg=CFG,
+        wiring=wiring or chart_values.ChartWiring(),
+        features=features,
+        directory=directory,
+    )
+
+
+def at(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+# Every way to switch the shape of the values, each against the one before.
+VARIANTS = {
+    "plain": (settings(), None),
+    "small": (settings(airflow={"size": "small"}), None),
+    "large, replicas": (settings(airflow={"size": "large", "replicas": {"triggerer": 5}}), None),
+    "no canary": (settings(canary=False), None),
+    "host": (settings(access={"host": "airflow.example.com"}), None),
+    "git-sync": (settings(dags={"source": "gitSync", **GIT, "credentialsSecret": "git"}), None),
+    "git bundle": (settings(dags={"source": "gitBundle", **GIT, "credentialsSecret": "git"}), None),
+    "policies": (
+        settings(),
+        chart_values.ChartFeatures(network_policies=True, client_networks=("10.0.0.0/8",)),
+    ),
+    "statsd": (settings(), chart_values.ChartFeatures(statsd=True)),
+    "launching tasks": (settings(), chart_values.ChartFeatures(tasks_launch_pods=True)),
+}
+each_variant = pytest.mark.parametrize(("environment", "features"), VARIANTS.values(), ids=VARIANTS)
+
+trees = st.recursive(
+    st.integers() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+)
+mappings = st.dictionaries(st.sampled_from("abc"), trees, max_size=3)
+
+
+@given(mappings, mappings)
+def test_merge_keeps_all_of_the_upper_and_what_the_upper_does_not_set(below, above):
+    before = json.dumps([below, above])
+    merged = chart_values_rules.merge(below, above)
+    assert json.dumps([below, above]) == before  # neither is changed
+    for key in below.keys() | above.keys():
+        if key in above and not (isinstance(above[key], dict) and isinstance(below.get(key), dict)):
+            assert merged[key] == above[key]
+        elif key not in above:
+            assert merged[key] == below[key]
+        else:
+            assert merged[key] == chart_values_rules.merge(below[key], above[key])
+
+
+def test_base_size_and_computed_values_are_laid_over_each_other():
+    values = build(settings(airflow={"size": "medium", "replicas": {"scheduler": 3}}))
+    files = {
+        name: yaml.safe_load((chart_values.VALUES_DIRECTORY / f"{name}.yaml").read_text())
+        for name in ("base", "medium")
+    }
+    assert values["scheduler"]["startupProbe"] == files["base"]["scheduler"]["startupProbe"]
+    assert values["apiServer"]["replicas"] == files["medium"]["apiServer"]["replicas"]
+    assert values["scheduler"]["replicas"] == 3
+
+
+@each_variant
+def test_what_code_sets_cannot_be_set_in_files(environment, features, tmp_path):
+    """Else a file's value would be lost without a word. Sizing and annotations are shared on purpose."""
+    for name in ("base", environment.airflow.size.value):
+        (tmp_path / f"{name}.yaml").write_text("{}")
+    (tmp_path / "task_pod.yaml.tpl").write_text("")
+    computed = build(environment, features=features, directory=tmp_path)
+    for path in chart_values_rules.leaves(computed):
+        if "podAnnotations" in path or path.endswith(".replicas"):
+            continue
+        assert chart_values_rules.owner(path) is not None, path
+
+
+@each_variant
+def test_the_schema_of_the_stand_in_takes_all_that_can_be_set(environment, features):
+    values = build(environment, features=features)
+    chart_values_rules.check_schema(values, chart_values_rules.load_schema(STAND_IN))
+
+
+@pytest.mark.parametrize("size", list(Size))
+def test_the_schema_of_the_stand_in_refuses_any_other_key_at_any_depth(size):
+    """A key more in any mapping that is not free by nature is refused, and named."""
+    schema = chart_values_rules.load_schema(STAND_IN)
+    values = build(settings(airflow={"size": size.value}))
+    free = ("podAnnotations", "config", "matchLabels", "kwargs")
+    tried = 0
+
+    def walk(node: Any, path: str) -> None:
+        nonlocal tried
+        for key, child in list(node.items()):
+            if isinstance(child, dict) and not any(name in f"{path}{key}" for name in free):
+                walk(child, f"{path}{key}.")
+        node["unheardOf"] = "x"
+        with pytest.raises(ChartValuesError, match="unheardOf"):
+            chart_values_rules.check_schema(values, schema)
+        del node["unheardOf"]
+        tried += 1
+
+    walk(values, "")
+    assert tried > 50
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        ("executor: CeleryExecutor", "infra/chart_values.py"),
+        ("data: null", "passes its name on"),
+        ("data: {metadataConnection: {pass: x}}", "passes its name on"),
+        ("fernetKey: x", "passes its name on"),
+        ("webserverSecretKeySecretName: x", "apiSecretKeySecretName"),
+        ("images: {airflow: {tag: x}}", "`airflow.image.tag`"),
+        ("config: {core: {parallelism: 3}}", "airflow_config/"),
+        ("scheduler: {serviceAccount: {annotations: {a: b}}}", "infra/naming.py"),
+        ("workers: {kubernetes: {env: []}}", "airflow_config/"),
+        ("extraSecrets: {a: {data: x}}", "plain text"),
+        ("postgresql: {enabled: true}", "RDS"),
+    ],
+)
+def test_an_owned_key_in_a_file_is_refused_with_a_pointer(text, pointer, tmp_path):
+    (tmp_path / "base.yaml").write_text(text)
+    (tmp_path / "small.yaml").write_text("{}")
+    with pytest.raises(ChartValuesError) as raised:
+        chart_values_rules.read_files(tmp_path, "small")
+    (mistake,) = raised.value.mistakes
+    assert mistake.startswith("base.yaml: ")
+    assert pointer in mistake
+
+
+def test_a_size_holds_sizing_only_and_all_mistakes_come_together(tmp_path):
+    (tmp_path / "base.yaml").write_text("executor: X\njwtSecret: x")
+    (tmp_path / "small.yaml").write_text("scheduler: {replicas: 1, args: [x]}")
+    with pytest.raises(ChartValuesError) as raised:
+        chart_values_rules.read_files(tmp_path, "small")
+    assert len(raised.value.mistakes) == 3
+    assert "small.yaml: scheduler.args is no sizing or placement" in raised.value.mistakes[2]
+
+
+def test_sizes_set_the_same_keys():
+    """Else a step from one size to the next would leave something at the chart's default."""
+    files = {
+        size: yaml.safe_load((chart_values.VALUES_DIRECTORY / f"{size}.yaml").read_text()) for size in Size
+    }
+    for values in files.values():
+        for component in COMPONENTS:
+            assert values[component]["replicas"] >= 1
+            assert values[component]["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in values[component]["resources"]["limits"]
+    assert set(chart_values_rules.leaves(files[Size.MEDIUM])) == set(
+        chart_values_rules.leaves(files[Size.LARGE])
+    )
+
+
+def test_an_unknown_size_names_those_there_are(tmp_path):
+    (tmp_path / "base.yaml").write_text("{}")
+    (tmp_path / "tiny.yaml").write_text("{}")
+    with pytest.raises(ChartValuesError, match=r"huge\.yaml is missing .*: tiny"):
+        chart_values_rules.read_files(tmp_path, "huge")
+
+
+def test_keys_that_helm_would_ignore_are_found_with_the_nearest_name():
+    schema = {
+        "properties": {
+            "apiServer": {"properties": {"replicas": {"type": "integer"}}},
+            "labels": {"additionalProperties": {"type": "string"}},
+        }
+    }
+    values = {"apiserver": {}, "apiServer": {"replica": 1, "replicas": "x"}, "labels": {"any": "thing"}}
+    with pytest.raises(ChartValuesError) as raised:
+        chart_values_rules.check_schema(values, schema)
+    assert [mistake.split(":")[0] for mistake in raised.value.mistakes] == [
+        "apiServer.replicas",
+        "apiserver",
+        "apiServer.replica",
+    ]
+    assert "did you mean apiServer?" in raised.value.mistakes[1]
+
+
+def test_outputs_stand_at_leaves_and_pass_the_schema():
+    secret = pulumi.Output.secret("name")
+    wiring = chart_values.ChartWiring(
+        metadata_secret=secret, checksums={"keys": pulumi.Output.from_input("1")}
+    )
+    values = build(wiring=wiring)
+    assert at(values, "data.metadataSecretName") is secret
+    assert isinstance(at(values, "triggerer.podAnnotations")["checksum/keys"], pulumi.Output)
+    chart_values_rules.check_schema(values, chart_values_rules.load_schema(STAND_IN))
+
+
+@each_variant
+def test_every_environment_has_what_makes_it_safe(environment, features):
+    values = build(environment, features=features)
+    for key in ("fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName"):
+        assert values[key]
+    for path in ("postgresql", "redis", "createUserJob", "migrateDatabaseJob", "triggerer.persistence"):
+        assert at(values, f"{path}.enabled") is False
+    assert at(values, "securityContexts.pod")["runAsNonRoot"] is True
+    accounts = {at(values, f"{name}.serviceAccount.name") for name in (*COMPONENTS, "workers.kubernetes")}
+    names = naming.SERVICE_ACCOUNTS
+    assert accounts == {
+        names.scheduler,
+        names.api_server,
+        names.dag_processor,
+        names.triggerer,
+        names.worker,
+    }
+
+
+def test_a_variable_is_set_in_one_place_only():
+    """Server-side apply refuses a container with one name twice."""
+    for environment, features in VARIANTS.values():
+        values = build(environment, features=features)
+        shared = [item["name"] for item in values["env"]] + [item["envName"] for item in values["secret"]]
+        for component in COMPONENTS:
+            names = shared + [item["name"] for item in values[component].get("env", [])]
+            assert len(names) == len(set(names))
+
+
+def test_tasks_may_launch_pods_only_where_that_is_wanted():
+    closed = build()
+    assert at(closed, "workers.serviceAccount.name") != naming.SERVICE_ACCOUNTS.worker
+    assert at(closed, "workers.kubernetes.serviceAccount.automountServiceAccountToken") is False
+    opened = build(features=chart_values.ChartFeatures(tasks_launch_pods=True))
+    assert at(opened, "workers.serviceAccount.name") == naming.SERVICE_ACCOUNTS.worker
+    assert at(opened, "triggerer.serviceAccount.automountServiceAccountToken") is True
+
+
+def test_network_policies_let_task_pods_reach_the_api_server():
+    features = chart_values.ChartFeatures(network_policies=True, client_networks=("10.1.0.0/16",))
+    sources = at(build(features=features), "apiServer.networkPolicy.ingress.from")
+    assert {"podSelector": {"matchLabels": {"tier": "airflow", "release": "airflow"}}} in sources
+    assert {"ipBlock": {"cidr": "10.1.0.0/16"}} in sources
+
+
+def test_the_canary_is_a_bundle_of_its_own_beside_any_source():
+    for dags in ({}, {"source": "gitSync", **GIT}, {"source": "gitBundle", **GIT}):
+        values = build(settings(dags=dags))
+        bundles = {item["name"]: item for item in at(values, "dagProcessor.dagBundleConfigList")}
+        assert len(bundles) == 2
+        assert bundles["canary"]["kwargs"] == {"path": chart_dags.CANARY_DIRECTORY}
+        for path in ("dagProcessor", "workers.kubernetes"):
+            (mount,) = at(values, f"{path}.extraVolumeMounts")
+            assert mount["mountPath"] == f"{chart_dags.CANARY_DIRECTORY}/canary.py"
+            assert mount["subPath"] == "canary.py"
+
+
+@pytest.mark.parametrize(
+    ("repository", "key"),
+    [("https://git.example.com/d.git", "credentialsSecret"), ("git@git.example.com:d.git", "sshKeySecret")],
+)
+def test_git_sync_credentials_go_where_the_protocol_wants_them(repository, key):
+    dags = {"source": "gitSync", **GIT, "repository": repository, "credentialsSecret": "git"}
+    sync = at(build(settings(dags=dags)), "dags.gitSync")
+    assert sync["enabled"] is True
+    assert {name for name in ("credentialsSecret", "sshKeySecret") if name in sync} == {key}
+    assert sync["ref"] == sync["branch"] == "v1"
+
+
+def test_git_bundle_credentials_reach_all_pods_that_clone():
+    values = build(settings(dags={"source": "gitBundle", **GIT, "credentialsSecret": "git"}))
+    for path in ("dagProcessor", "triggerer", "workers.kubernetes"):
+        variables = {item["name"]: item for item in at(values, f"{path}.env")}
+        source = variables["AIRFLOW_CONN_DAGS_REPOSITORY"]["valueFrom"]["secretKeyRef"]
+        assert source == {"name": "git", "key": "connection"}
+    assert "CONNECTION_CHECK_MAX_COUNT" in {item["name"] for item in at(values, "workers.kubernetes.env")}
