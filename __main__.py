@@ -1,0 +1,5 @@
+"""The environment's program."""
+
+from infra.stacks import environment
+
+environment.deploy()

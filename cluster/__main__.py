@@ -1,0 +1,5 @@
+"""The cluster project's program."""
+
+from infra.stacks import cluster
+
+cluster.deploy()

@@ -1,0 +1,111 @@
+"""Runs a Kubernetes Job from a dynamic resource: start, wait, report, remove.
+
+Used at deployment time only, by infra/dynamic.py. Credentials come from the kubeconfig's own command.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+POLL_SECONDS: Final = 1.0
+# A Job that is being removed takes its pods with it; kubelet grants them 30 s by default.
+REMOVAL_SECONDS: Final = 120
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+
+
+class JobError(Exception):
+    """A Job failed or took too long; the text holds the end of its output."""
+
+
+def run(
+    *,
+    kubeconfig: str,
+    namespace: str,
+    name: str,
+    manifest: str,
+    arguments: Sequence[str],
+    timeout_seconds: int,
+) -> None:
+    """Run a Job to its end and remove it when it succeeded; a failed one stays for a look at it.
+
+    Args:
+        kubeconfig: JSON text, with a command that yields the token.
+        namespace: where to run.
+        name: name of the Job; one that is left from a killed run is replaced.
+        manifest: spec of the Job as JSON text.
+        arguments: arguments of its only container.
+        timeout_seconds: limit of the whole run, in s.
+
+    Raises:
+        JobError: with what the pod said last.
+    """
+    from kubernetes import client, config
+
+    api_client = config.new_client_from_config_dict(json.loads(kubeconfig))  # type: ignore[no-untyped-call]
+    with api_client:
+        jobs: Any = client.BatchV1Api(api_client)
+        pods: Any = client.CoreV1Api(api_client)
+        body = job_body(name, json.loads(manifest), arguments, timeout_seconds)
+        _remove(jobs, namespace, name)
+        jobs.create_namespaced_job(namespace, body)
+        _wait(jobs, pods, namespace, name, timeout_seconds)
+        _remove(jobs, namespace, name)
+
+
+def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline: int) -> dict[str, Any]:
+    """Return the whole manifest of a Job from its spec, with arguments and deadline put in."""
+    spec = copy.deepcopy(spec)
+    spec["activeDeadlineSeconds"] = deadline
+    spec["template"]["spec"]["containers"][0]["args"] = list(arguments)
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int) -> None:
+    end = time.monotonic() + timeout_seconds
+    while time.monotonic() < end:
+        status = jobs.read_namespaced_job_status(name, namespace).status
+        for condition in status.conditions or []:
+            if condition.type == "Complete" and condition.status == "True":
+                return
+            if condition.type == "Failed" and condition.status == "True":
+                said = _last_words(pods, namespace, name)
+                raise JobError(f"Job {namespace}/{name} failed ({condition.reason}): {said}")
+        time.sleep(POLL_SECONDS)
+    said = _last_words(pods, namespace, name)
+    raise JobError(f"Job {namespace}/{name} did not end within {timeout_seconds} s: {said}")
+
+
+def _last_words(pods: Any, namespace: str, name: str) -> str:
+    """Return the message of the Job's newest pod: the end of its log, or why it did not start."""
+    found = pods.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
+    if not found:
+        return f"it has no pod; see kubectl describe job {name} --namespace {namespace}"
+    newest = max(found, key=lambda pod: pod.metadata.creation_timestamp)
+    for container in newest.status.container_statuses or []:
+        for state in (container.state.terminated, container.state.waiting):
+            if state is not None and (state.message or state.reason):
+                return str(state.message or state.reason).strip()
+    conditions = [condition.message for condition in newest.status.conditions or [] if condition.message]
+    return conditions[-1] if conditions else f"pod {newest.metadata.name} is {newest.status.phase}"
+
+
+def _remove(jobs: Any, namespace: str, name: str) -> None:
+    """Remove a Job and wait until it is gone; nothing happens when there is none."""
+    from kubernetes.client import ApiException
+
+    end = time.monotonic() + REMOVAL_SECONDS
+    while time.monotonic() < end:
+        try:
+            jobs.delete_namespaced_job(name, namespace, propagation_policy="Foreground")
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                return
+            if error.status != CONFLICT:
+                raise
+        time.sleep(POLL_SECONDS)
+    raise JobError(f"Job {namespace}/{name} from an earlier run is not going away; remove it and try again")

@@ -1,0 +1,128 @@
+"""Where to deploy: one type, whether the cluster comes from a cluster stack or existed before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.policies import partition
+from infra.settings import ClusterSettings
+
+# Outputs of the cluster project that environments read; infra/stacks/cluster.py exports them under these
+# names.
+NAME: Final = "clusterName"
+ENDPOINT: Final = "endpoint"
+CERTIFICATE_AUTHORITY: Final = "certificateAuthority"
+VPC_ID: Final = "vpcId"
+PRIVATE_SUBNET_IDS: Final = "privateSubnetIds"
+SECURITY_GROUP_ID: Final = "clusterSecurityGroupId"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterReference:
+    """What an environment needs to know of its cluster."""
+
+    name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    certificate_authority: pulumi.Output[str]
+    """Certificate authority of the endpoint, base64 of PEM."""
+    vpc_id: pulumi.Output[str]
+    private_subnet_ids: pulumi.Output[list[str]]
+    """Subnets for the database."""
+    security_group_id: pulumi.Output[str]
+    """Security group of the pods' network interfaces."""
+    region: str
+    account_id: str
+
+    @property
+    def arn(self) -> pulumi.Output[str]:
+        """ARN of the cluster."""
+        base = f"arn:{partition(self.region)}:eks:{self.region}:{self.account_id}:cluster/"
+        return pulumi.Output.concat(base, self.name)
+
+    @property
+    def kubeconfig(self) -> pulumi.Output[str]:
+        """Kubeconfig as JSON, without a token: `aws eks get-token` makes one at each use."""
+        return pulumi.Output.json_dumps(
+            kubeconfig(
+                name=self.name,
+                endpoint=self.endpoint,
+                certificate_authority=self.certificate_authority,
+                region=self.region,
+            )
+        )
+
+
+def kubeconfig(
+    *,
+    name: pulumi.Input[str],
+    endpoint: pulumi.Input[str],
+    certificate_authority: pulumi.Input[str],
+    region: str,
+) -> dict[str, Any]:
+    """Return a kubeconfig whose token comes from `aws eks get-token`; leaves may be Outputs."""
+    arguments = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": arguments,
+        "interactiveMode": "Never",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "cluster",
+                "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority},
+            }
+        ],
+        "users": [{"name": "deployer", "user": {"exec": command}}],
+        "contexts": [{"name": "environment", "context": {"cluster": "cluster", "user": "deployer"}}],
+        "current-context": "environment",
+    }
+
+
+def cluster_reference(
+    settings: ClusterSettings, *, region: str, account_id: str, provider: aws.Provider
+) -> ClusterReference:
+    """Return the cluster that the settings name, from a stack's outputs or looked up in EKS."""
+    if settings.stack is not None:
+        return _from_stack(settings.stack, region, account_id)
+    return _looked_up(settings, region, account_id, provider)
+
+
+def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
+    reference = pulumi.StackReference("cluster", stack_name=stack)
+    return ClusterReference(
+        name=reference.require_output(NAME),
+        endpoint=reference.require_output(ENDPOINT),
+        certificate_authority=reference.require_output(CERTIFICATE_AUTHORITY),
+        vpc_id=reference.require_output(VPC_ID),
+        private_subnet_ids=reference.require_output(PRIVATE_SUBNET_IDS),
+        security_group_id=reference.require_output(SECURITY_GROUP_ID),
+        region=region,
+        account_id=account_id,
+    )
+
+
+def _looked_up(
+    settings: ClusterSettings, region: str, account_id: str, provider: aws.Provider
+) -> ClusterReference:
+    found = aws.eks.get_cluster_output(name=settings.name, opts=pulumi.InvokeOutputOptions(provider=provider))
+    network = found.vpc_config
+    given = list(settings.database_subnet_ids)
+    subnets = pulumi.Output.from_input(given) if given else network.apply(lambda vpc: list(vpc.subnet_ids))
+    return ClusterReference(
+        name=found.name,
+        endpoint=found.endpoint,
+        certificate_authority=found.certificate_authorities.apply(lambda found_: str(found_[0].data)),
+        vpc_id=network.apply(lambda vpc: str(vpc.vpc_id)),
+        private_subnet_ids=subnets,
+        security_group_id=network.apply(lambda vpc: str(vpc.cluster_security_group_id)),
+        region=region,
+        account_id=account_id,
+    )

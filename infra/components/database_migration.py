@@ -1,0 +1,106 @@
+"""The Job that migrates the metadata database before the release, and makes the first administrator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra import naming
+from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
+from infra.components.airflow_secrets import FERNET_KEY, PASSWORD_KEY
+from infra.job_pod import JobPod, SecretFile, job_spec
+from infra.settings import AdministratorSettings
+
+SCRIPT: Final = "database_migration.py"
+PASSWORD_FILE: Final = SecretFile(secret=naming.ADMINISTRATOR_SECRET, key=PASSWORD_KEY)
+# Options that the migration itself depends on; all others are the release's concern.
+CONFIGURED_SECTIONS: Final = ("core", "fab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseMigrationArgs:
+    """What a DatabaseMigration needs."""
+
+    namespace: pulumi.Input[str]
+    image: str
+    chart_version: str
+    instance_resource_id: pulumi.Input[str]
+    database: pulumi.Input[str]
+    administrator: AdministratorSettings
+    airflow_cfg: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    timeout_seconds: int
+
+
+class DatabaseMigration(pulumi.ComponentResource):
+    """A Job named by a hash of image, chart version and database: it runs again when one of these changes.
+
+    A Job can't be changed, so a new one is made, and the old one is removed after it succeeded. It has no
+    time to
+    live: the Job that stays is the record of the migration that the running release relies on.
+    """
+
+    TOKEN: Final = "airflowinfra:index:DatabaseMigration"  # noqa: S105 - a type token
+
+    job_name: pulumi.Output[str]
+    """Name of the Job, once it succeeded."""
+
+    def __init__(
+        self, name: str, args: DatabaseMigrationArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(self.TOKEN, name, None, opts)
+        spec = job_spec(_pod(args), deadline_seconds=args.timeout_seconds, retries=1)
+        identity = pulumi.Output.all(args.chart_version, args.instance_resource_id, args.database, spec)
+        job_name = identity.apply(lambda parts: migration_name(*parts))
+        seconds = f"{args.timeout_seconds}s"
+        job = kubernetes.batch.v1.Job(
+            f"{name}-job",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=job_name, namespace=args.namespace),
+            spec=cast(kubernetes.batch.v1.JobSpecArgs, spec),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=seconds)),
+        )
+        self.job_name = job.metadata.apply(lambda metadata: str(metadata.name))
+        self.register_outputs({"jobName": self.job_name})
+
+
+def migration_name(chart_version: str, instance_resource_id: str, database: str, spec: object) -> str:
+    """Return the Job's name: another one for another chart, database or anything in the Job's spec.
+
+    The spec holds the image. It can't be changed in place, so every change of it is another Job.
+    """
+    parts = json.dumps([chart_version, instance_resource_id, database, spec], sort_keys=True)
+    return f"airflow-database-migration-{naming.short_hash(parts, 12)}"
+
+
+def _pod(args: DatabaseMigrationArgs) -> JobPod:
+    options = {
+        f"AIRFLOW__{section.upper()}__{option.upper()}": text
+        for section in CONFIGURED_SECTIONS
+        for option, text in args.airflow_cfg.get(section, {}).items()
+    }
+    return JobPod(
+        script=SCRIPT,
+        image=args.image,
+        service_account=naming.SERVICE_ACCOUNTS.migration,
+        environment={
+            "AIRFLOW__CORE__AUTH_MANAGER": (
+                "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+            ),
+            **options,
+            "ADMINISTRATOR_USERNAME": args.administrator.username,
+            "ADMINISTRATOR_EMAIL": args.administrator.email,
+            "ADMINISTRATOR_PASSWORD_FILE": PASSWORD_FILE.path,
+        },
+        secret_environment={
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (naming.METADATA_SECRET, CONNECTION_KEY),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": (naming.METADATA_SECRET, CONNECTION_ASYNC_KEY),
+            "AIRFLOW__CORE__FERNET_KEY": (naming.FERNET_KEY_SECRET, FERNET_KEY),
+        },
+        secret_files=[PASSWORD_FILE],
+        memory="768Mi",
+        memory_limit="2Gi",
+    )

@@ -1,0 +1,139 @@
+"""Makes or drops a role and its database; runs in a Job, in the Airflow image.
+
+Usage: database_tenant.py create|drop, with the environment variables
+    DATABASE_HOST, DATABASE_PORT   the instance
+    DATABASE_NAME, DATABASE_ROLE   what to make or drop
+    DATABASE_CONNECTION_LIMIT      limit of the role's connections, -1 for none
+    MASTER_SECRET_ARN              Secrets Manager secret of the master user, kept and rotated by RDS
+    PASSWORD_FILE                  file with the role's password (create)
+    PGSSLROOTCERT                  certificate authorities of the database
+
+Every step may be repeated. The server never sees the role's password in clear: a SCRAM verifier is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# New Pod Identity associations and IAM policies take effect with a delay, usually seconds.
+ATTEMPTS = 12
+PAUSE_SECONDS = 5
+
+
+def main(action: str) -> None:
+    """Do `action` (create or drop) as the master user."""
+    import psycopg2  # type: ignore[import-untyped]
+    from psycopg2 import extensions, sql
+
+    role, database = os.environ["DATABASE_ROLE"], os.environ["DATABASE_NAME"]
+
+    def connect(name: str) -> Any:
+        connection = retry(lambda: open_connection(psycopg2, name))
+        connection.autocommit = True
+        return connection
+
+    administration = connect("postgres")
+    with administration.cursor() as cursor:
+        if action == "create":
+            password = Path(os.environ["PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
+            verifier = extensions.encrypt_password(password, role, administration, "scram-sha-256")
+            limit = int(os.environ.get("DATABASE_CONNECTION_LIMIT", "-1"))
+            create(cursor, sql, role, database, verifier, limit)
+        else:
+            drop(cursor, sql, role, database)
+    administration.close()
+    if action == "create":
+        connection = connect(database)
+        with connection.cursor() as cursor:
+            close_schema(cursor, sql, role)
+        connection.close()
+
+
+def create(cursor: Any, sql: Any, role: str, database: str, verifier: str, connection_limit: int) -> None:
+    """Make role and database, or bring existing ones into the same shape."""
+    names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    verb = "ALTER" if cursor.fetchone() else "CREATE"
+    statement = (
+        verb + " ROLE {role} LOGIN NOCREATEDB NOCREATEROLE PASSWORD {verifier} CONNECTION LIMIT {limit}"
+    )
+    values = {"verifier": sql.Literal(verifier), "limit": sql.Literal(connection_limit)}
+    cursor.execute(sql.SQL(statement).format(**names, **values))
+    # The master user of RDS is no superuser: it must be a member of a role to hand a database to it.
+    cursor.execute(sql.SQL("GRANT {role} TO CURRENT_USER").format(**names))
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+    if not cursor.fetchone():
+        cursor.execute(sql.SQL("CREATE DATABASE {database} OWNER {role} ENCODING 'UTF8'").format(**names))
+    # Others keep out of this database, and this role of the administration's.
+    cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**names))
+    cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {database} TO {role}").format(**names))
+    cursor.execute("GRANT CONNECT ON DATABASE postgres TO CURRENT_USER")
+    cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+
+
+def close_schema(cursor: Any, sql: Any, role: str) -> None:
+    """Leave the schema `public` of the role's database to that role alone."""
+    cursor.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    cursor.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {role}").format(role=sql.Identifier(role)))
+
+
+def drop(cursor: Any, sql: Any, role: str, database: str) -> None:
+    """Drop database and role, whoever is still connected; what is gone already is no error."""
+    names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    exists = cursor.fetchone()
+    if exists:
+        # First of all nobody can come back, then those who are there are thrown out.
+        cursor.execute(sql.SQL("ALTER ROLE {role} NOLOGIN").format(**names))
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+        if cursor.fetchone():
+            cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {database} FROM {role}").format(**names))
+    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {database} WITH (FORCE)").format(**names))
+    if exists:
+        cursor.execute(sql.SQL("DROP ROLE IF EXISTS {role}").format(**names))
+
+
+def open_connection(psycopg2: Any, database: str) -> Any:
+    """Connect as the master user, with the password that is valid at this moment."""
+    import boto3
+
+    answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["MASTER_SECRET_ARN"])
+    master = json.loads(answer["SecretString"])
+    return psycopg2.connect(
+        host=os.environ["DATABASE_HOST"],
+        port=int(os.environ["DATABASE_PORT"]),
+        dbname=database,
+        user=master["username"],
+        password=master["password"],
+        sslmode="verify-full",
+        sslrootcert=os.environ["PGSSLROOTCERT"],
+        connect_timeout=10,
+    )
+
+
+def retry(attempt: Callable[[], Any]) -> Any:
+    """Return what `attempt` returns; errors are met with patience, and the last one is raised."""
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except Exception as error:
+            if number == ATTEMPTS:
+                raise
+            print(f"attempt {number} of {ATTEMPTS}: {type(error).__name__}: {error}", file=sys.stderr)
+            time.sleep(PAUSE_SECONDS)
+    return None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["create"], ["drop"]):
+        sys.exit("usage: database_tenant.py create|drop")
+    try:
+        main(sys.argv[1])
+    except Exception as error:  # noqa: BLE001 - the last line is what the failing deployment shows
+        sys.exit(f"{sys.argv[1]} of the database failed: {type(error).__name__}: {error}")

@@ -1,0 +1,95 @@
+"""Where the projects are: the environment project at the root of the checkout, the cluster project below."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.lifecycle.errors import LifecycleError
+
+# This file is infra/lifecycle/checkout.py of the checkout.
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ProjectFiles:
+    """The files of one Pulumi project: read here, written by the Pulumi CLI alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @cached_property
+    def _project(self) -> dict[str, Any]:
+        path = self.directory / "Pulumi.yaml"
+        if not path.is_file():
+            raise LifecycleError(
+                f"There is no Pulumi project in {self.directory}.", "Run the command in a complete checkout."
+            )
+        return _mapping(path)
+
+    @property
+    def name(self) -> str:
+        """The project's name in Pulumi."""
+        return str(self._project["name"])
+
+    def stack_names(self) -> list[str]:
+        """Names of the stacks that have a file."""
+        return sorted(path.name.split(".")[1] for path in self.directory.glob("Pulumi.*.yaml"))
+
+    def configuration(self, stack: str) -> dict[str, Any]:
+        """Plain configuration of `stack`, key -> value, without the project's namespace and secrets.
+
+        Defaults that the project declares are filled in, as the Pulumi CLI does.
+
+        Raises:
+            LifecycleError: the stack has no file.
+        """
+        path = self.directory / f"Pulumi.{stack}.yaml"
+        if not path.is_file():
+            known = ", ".join(self.stack_names()) or "none"
+            raise LifecycleError(
+                f"There is no stack file {path.name}; stacks with a file: {known}.",
+                "Name one of them, or copy one and change its parameters.",
+            )
+        declared = self._own(self._project.get("config") or {})
+        defaults = {
+            key: declaration["default"]
+            for key, declaration in declared.items()
+            if isinstance(declaration, dict) and "default" in declaration
+        }
+        given = self._own(_mapping(path).get("config") or {})
+        plain = {key: value for key, value in given.items() if not _is_encrypted(value)}
+        return {**defaults, **plain}
+
+    def _own(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Keys of the project's namespace, without it. Other namespaces belong to Pulumi and providers."""
+        own = {key.removeprefix(f"{self.name}:"): value for key, value in values.items()}
+        return {key: value for key, value in own.items() if ":" not in key}
+
+
+def environment_files() -> ProjectFiles:
+    """The environment project."""
+    return ProjectFiles(ROOT)
+
+
+def cluster_files() -> ProjectFiles:
+    """The cluster project; its directory need not exist."""
+    return ProjectFiles(ROOT / "cluster")
+
+
+def _is_encrypted(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise LifecycleError(f"{path.name} is not YAML: {error}", "Correct the file.") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise LifecycleError(f"{path.name} holds no mapping.", "Correct the file.")
+    return value

@@ -1,0 +1,155 @@
+"""The command line `airflow-env`: environments around the resource graph."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.lifecycle import deployment, doctor, environments, processes, rendering, report
+from infra.lifecycle.canary_run import login_of, run_canary
+from infra.lifecycle.cluster_access import cluster_access, port_forward
+from infra.lifecycle.errors import LifecycleError
+
+app = typer.Typer(
+    help="Commands for Airflow environments. A stack is one environment: staging, prod, or one of your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Stack = Annotated[str, typer.Argument(help="The environment: a stack that has a file Pulumi.STACK.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+
+# Components as the chart labels their pods; `migration` is the Job that runs before the release.
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "statsd", "pgbouncer")
+
+
+@app.command()
+def up(stack: Stack) -> None:
+    """Deploy an environment, its cluster first where that is missing, and prove that it works."""
+    deployment.up(stack)
+
+
+@app.command()
+def down(
+    stack: Annotated[str, typer.Argument(help="The environment to delete.")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Delete every environment, then the clusters of this checkout.")
+    ] = False,
+) -> None:
+    """Delete an environment. A persistent one is refused, with the commands that end it."""
+    if bool(stack) == every:
+        raise LifecycleError("Name one environment, or give --all.", "airflow-env down STACK")
+    if every:
+        deployment.down_all()
+    else:
+        deployment.down(stack)
+
+
+@app.command()
+def canary(stack: Stack, as_json: Json = False) -> None:
+    """Run a DAG of two tasks and read its logs back from S3."""
+    say = (lambda _: None) if as_json else deployment.say
+    _finish(f"Canary of {stack}", run_canary(environments.exports(stack), say), as_json)
+
+
+@app.command(name="doctor")
+def doctor_command(stack: Stack, as_json: Json = False) -> None:
+    """Look at everything that a deployment depends on; nothing is touched."""
+    _finish(f"Preflight of {stack}", doctor.examine(stack, deployment.chart_sentence), as_json)
+
+
+@app.command(name="open")
+def open_command(
+    stack: Stack,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 for a free one.")] = 8080,
+) -> None:
+    """Make Airflow reachable from this machine until Ctrl-C."""
+    exports = environments.exports(stack)
+    with (
+        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
+        port_forward(access, exports.api_server_service, port) as forward,
+    ):
+        username, _ = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
+        report.console.print(f"Airflow of {stack}: {forward.url}")
+        report.console.print(f"Log in as {username}; the password: airflow-env password {stack}")
+        report.console.print("Ctrl-C ends it.")
+        forward.wait()
+
+
+@app.command()
+def password(stack: Stack) -> None:
+    """Print the first administrator's password, for a terminal or a pipe."""
+    exports = environments.exports(stack)
+    with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
+        _, secret = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
+    print(secret)
+
+
+@app.command()
+def logs(
+    stack: Stack,
+    component: Annotated[str, typer.Argument(help=f"One of: {', '.join(COMPONENTS)}.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
+    tail: Annotated[int, typer.Option(help="Lines of each container.")] = 200,
+) -> None:
+    """Print the logs of one component's pods."""
+    if component not in COMPONENTS:
+        raise LifecycleError(
+            f"There is no component {component}; allowed: {', '.join(COMPONENTS)}.", "Name one of them."
+        )
+    exports = environments.exports(stack)
+    selector = f"release={exports.release_name},component={component}"
+    options = ["--all-containers", "--prefix", f"--tail={tail}", *(["--follow"] if follow else [])]
+    with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
+        command = access.command("logs", "--selector", selector, *options)
+        code = subprocess.run(command, check=False).returncode
+    raise typer.Exit(code)
+
+
+@app.command()
+def config(stack: Stack) -> None:
+    """Print the environment's airflow.cfg, from its files alone."""
+    print(rendering.rendered_config(stack), end="")
+
+
+@app.command()
+def values(stack: Stack) -> None:
+    """Print the environment's chart values, from its files alone."""
+    print(rendering.rendered_values(stack), end="")
+
+
+@app.command()
+def chart() -> None:
+    """Fill .charts/airflow, the chart that the program deploys, and say which chart it is."""
+    deployment.fill_chart()
+
+
+def _finish(title: str, rows: list[report.Row], as_json: bool) -> None:
+    if as_json:
+        report.print_rows_json(rows)
+    else:
+        report.print_rows(title, rows)
+    if report.failed(rows):
+        raise typer.Exit(1)
+
+
+def _terminate(*_: object) -> None:
+    raise processes.Terminated
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in two sentences and exit code 1."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except LifecycleError as error:
+        report.errors.print(f"airflow-env: {error.message}", markup=False)
+        report.errors.print(f"Next step: {error.next_step}", markup=False)
+        sys.exit(1)
+    except processes.Terminated:
+        sys.exit(128 + signal.SIGTERM)

@@ -1,0 +1,165 @@
+"""`up` and `down`: what happens around `pulumi up` and `pulumi destroy`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from infra.lifecycle import chart_source, doctor, environments
+from infra.lifecycle.canary_run import run_canary
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.pulumi_project import PulumiProject, progress_line
+from infra.lifecycle.report import Timings, console, failed, print_rows
+
+
+def up(stack: str) -> None:
+    """Bring an environment up and prove that it works.
+
+    Raises:
+        LifecycleError: a check failed (nothing was touched then), the deployment or the canary did.
+    """
+    timings = Timings()
+    with timings.step("preflight"):
+        check(stack)
+    chosen = environments.settings(stack)
+    cluster_stack = environments.own_cluster_stack(chosen)
+    if cluster_stack is not None and environments.known_cluster(chosen) is None:
+        with timings.step(f"cluster {cluster_stack}"):
+            _deploy(environments.cluster_project(), cluster_stack)
+    with timings.step(f"environment {stack}"):
+        _deploy(environments.project(), stack)
+    proved = []
+    if chosen.canary:
+        with timings.step("canary"):
+            proved = run_canary(environments.exports(stack), say)
+        print_rows("Proved by a DAG run", proved)
+    timings.print()
+    if failed(proved):
+        raise LifecycleError(
+            f"{stack} is deployed, but the canary failed: {', '.join(row.name for row in failed(proved))}.",
+            f"`airflow-env logs {stack} COMPONENT` and `airflow-env canary {stack}` show more.",
+        )
+    print_access(stack)
+
+
+def check(stack: str) -> None:
+    """Make the preflight checks; the whole table is shown when one fails.
+
+    Raises:
+        LifecycleError: a check failed.
+    """
+    rows = doctor.examine(stack, fill_chart)
+    wrong = failed(rows)
+    if wrong:
+        print_rows(f"Preflight of {stack}", rows)
+        raise LifecycleError(
+            f"{len(wrong)} of {len(rows)} checks failed: {', '.join(row.name for row in wrong)}. "
+            "Nothing was touched.",
+            f"Mend what the table names; `airflow-env doctor {stack}` looks again.",
+        )
+    console.print(f"  {len(rows)} checks, none failed")
+
+
+def chart_sentence() -> str:
+    """Fill the chart's place for the environment project, and return which chart it is."""
+    return chart_source.fill(environments.project().directory).sentence()
+
+
+def fill_chart() -> str:
+    """Fill the chart's place and say which chart it is."""
+    sentence = chart_sentence()
+    console.print(f"  {sentence}", markup=False)
+    return sentence
+
+
+def down(stack: str) -> None:
+    """Delete an environment and its stack; its file stays.
+
+    Raises:
+        LifecycleError: it is protected (nothing was deleted), or a deletion failed.
+    """
+    project = environments.project()
+    if stack not in project.stacks():
+        console.print(f"{stack} is not there.")
+        return
+    refuse_protected(stack, project)
+    timings = Timings()
+    with timings.step(f"environment {stack}"):
+        fill_chart()
+        _destroy(project, stack)
+    timings.print()
+
+
+def down_all() -> None:
+    """Delete every environment of the backend, then every cluster stack.
+
+    Raises:
+        LifecycleError: one is protected (nothing at all was deleted), or a deletion failed.
+    """
+    project, clusters = environments.project(), environments.cluster_project()
+    stacks = project.stacks()
+    for stack in stacks:
+        refuse_protected(stack, project)
+    timings = Timings()
+    for stack in stacks:
+        with timings.step(f"environment {stack}"):
+            fill_chart()
+            _destroy(project, stack)
+    if (clusters.directory / "Pulumi.yaml").is_file():
+        for stack in clusters.stacks():
+            with timings.step(f"cluster {stack}"):
+                _destroy(clusters, stack)
+    timings.print()
+
+
+def refuse_protected(stack: str, project: PulumiProject) -> None:
+    """Stop before the first deletion when the stack's state protects something.
+
+    Raises:
+        LifecycleError: with the two commands that end a persistent environment.
+    """
+    protected = project.protected(stack)
+    if protected:
+        raise LifecycleError(
+            f"{stack} is persistent: {len(protected)} resources are protected, "
+            f"among them {protected[0]}. Nothing was deleted.",
+            "To end it for good, set `airflow:retire: true` in "
+            f"Pulumi.{stack}.yaml and run `airflow-env up {stack}`, then `airflow-env down {stack}`. "
+            "A final snapshot is kept.",
+        )
+
+
+def print_access(stack: str) -> None:
+    """Say where Airflow is and how to log in. The password itself is not printed."""
+    exports = environments.exports(stack)
+    console.print(f"Airflow {exports.airflow_version} runs in namespace {exports.namespace}.")
+    console.print(f"  URL in the cluster: {exports.airflow_url}")
+    console.print(f"  From here:          airflow-env open {stack}")
+    console.print(f"  Log in as:          {environments.settings(stack).administrator.username}")
+    console.print(f"  Password:           airflow-env password {stack}")
+
+
+def _deploy(project: PulumiProject, stack: str) -> None:
+    project.select(stack)
+    project.up(stack, _progress())
+
+
+def _destroy(project: PulumiProject, stack: str) -> None:
+    project.destroy(stack, _progress())
+    project.remove(stack)
+
+
+def _progress() -> Callable[[str], None]:
+    start = time.monotonic()
+
+    def show(line: str) -> None:
+        text = progress_line(line, time.monotonic() - start)
+        if text is not None:
+            console.print(text, markup=False)
+
+    return show
+
+
+def say(text: str) -> None:
+    """Print one line of progress."""
+    console.print(f"  {text}", markup=False)

@@ -1,0 +1,158 @@
+"""Preflight: everything a deployment depends on, looked at before anything is touched.
+
+Each check returns one row and raises nothing; a check that cannot be made yet says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra import versions
+from infra.lifecycle import environments, processes
+from infra.lifecycle.cluster_access import cluster_access
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.pulumi_project import PulumiProject
+from infra.lifecycle.report import Outcome, Row
+from infra.settings import EnvironmentSettings
+
+# AWS refuses signatures that are more than five minutes off; a clock that drifts that far has to be found
+# before: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+CLOCK_LIMIT_SECONDS = 120.0
+# kubectl is supported one minor version from the API server's:
+# https://kubernetes.io/releases/version-skew-policy/#kubectl
+KUBECTL_SKEW = 1
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
+    """Make all checks for `stack`.
+
+    Args:
+        stack: name of the environment's stack.
+        chart: fills the chart's place and returns a sentence about it.
+
+    Raises:
+        LifecycleError: the stack file is missing or wrong; no check makes sense then.
+    """
+    chosen = environments.settings(stack)
+    rows = [Row.judged("stack file", True, f"Pulumi.{stack}.yaml is valid; durability {chosen.durability}")]
+    rows += _guarded("chart", lambda: Row.judged("chart", True, chart()))
+    rows += _guarded("pulumi", _pulumi)
+    rows += _guarded("helm", _helm)
+    rows += _guarded("kubectl", _kubectl)
+    rows += _guarded("state backend", lambda: _backend(environments.project()))
+    rows += aws_rows(chosen.account_id, chosen.region)
+    rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
+    rows += _guarded("API server", lambda: _api_server(chosen))
+    return rows
+
+
+def aws_rows(account_id: str, region: str, client: Any = None) -> list[Row]:
+    """Who AWS says we are, and what time it has there."""
+    limits = Config(retries={"total_max_attempts": 2}, connect_timeout=10, read_timeout=20)
+    sts = client or boto3.client("sts", region_name=region, config=limits)
+    try:
+        answer = sts.get_caller_identity()
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        rows = [Row.judged("AWS account", False, f"AWS refused the credentials: {code}")]
+        return [*rows, clock_row(_date(error.response), time.time())]
+    except BotoCoreError as error:
+        return [Row.judged("AWS account", False, f"AWS cannot be asked: {error}")]
+    account = str(answer["Account"])
+    seen = f"{answer['Arn']} in {region}"
+    if account != account_id:
+        seen = f"the credentials are of account {account}, the stack file names {account_id}"
+    return [
+        Row.judged("AWS account", account == account_id, seen),
+        clock_row(_date(answer), time.time()),
+    ]
+
+
+def clock_row(date: str | None, now: float) -> Row:
+    """Compare AWS's Date header with the clock here; `now` in seconds since 1970."""
+    if date is None:
+        return Row("clock", Outcome.NOT_APPLICABLE, "AWS's answer carries no Date header")
+    there = parsedate_to_datetime(date).astimezone(UTC)
+    skew = (datetime.fromtimestamp(now, UTC) - there).total_seconds()
+    # The header has whole seconds.
+    return Row.judged(
+        "clock",
+        abs(skew) <= CLOCK_LIMIT_SECONDS,
+        f"{skew:+.0f} s from AWS; allowed: {CLOCK_LIMIT_SECONDS:.0f} s",
+    )
+
+
+def _date(answer: Any) -> str | None:
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    date = headers.get("date")
+    return str(date) if date else None
+
+
+def _guarded(name: str, check: Callable[[], Row]) -> list[Row]:
+    """A check that cannot be made is a failed row, with the reason."""
+    try:
+        return [check()]
+    except LifecycleError as error:
+        return [Row.judged(name, False, f"{error.message} {error.next_step}")]
+
+
+def _pulumi() -> Row:
+    """Engine and Python SDK must agree in their minor version: they share a protocol."""
+    said = processes.output(("pulumi", "version")).strip()
+    wanted = installed_version("pulumi")
+    same = _numbers(said)[:2] == _numbers(wanted)[:2]
+    return Row.judged("pulumi", same, f"{said}; the Python SDK is {wanted}")
+
+
+def _helm() -> Row:
+    said = processes.output(("helm", "version", "--template", "{{.Version}}")).strip()
+    return Row.judged("helm", _numbers(said)[0] >= 3, f"{said}; allowed: 3 or newer")
+
+
+def _kubectl() -> Row:
+    answer = json.loads(processes.output(("kubectl", "version", "--client", "--output", "json")))
+    said = str(answer["clientVersion"]["gitVersion"])
+    skew = abs(_numbers(said)[1] - _numbers(versions.KUBERNETES + ".0")[1])
+    allowed = f"within {KUBECTL_SKEW} minor of Kubernetes {versions.KUBERNETES}"
+    return Row.judged("kubectl", skew <= KUBECTL_SKEW, f"{said}; allowed: {allowed}")
+
+
+def _backend(project: PulumiProject) -> Row:
+    stacks = project.stacks()
+    return Row.judged("state backend", True, f"answers; stacks: {', '.join(stacks) or 'none yet'}")
+
+
+def _token_plugin(region: str) -> Row:
+    """kubectl calls the AWS CLI for a token; making one needs credentials but no cluster."""
+    command = ("aws", "eks", "get-token", "--cluster-name", "preflight", "--region", region)
+    answer = json.loads(processes.output((*command, "--output", "json")))
+    return Row.judged("token plugin", answer.get("kind") == "ExecCredential", "aws eks get-token works")
+
+
+def _api_server(chosen: EnvironmentSettings) -> Row:
+    cluster = environments.known_cluster(chosen)
+    if cluster is None:
+        return Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")
+    with cluster_access(cluster, chosen.region, "default") as access:
+        said = processes.output(access.command("get", "--raw", "/readyz"), timeout_seconds=30).strip()
+    return Row.judged("API server", said == "ok", f"{cluster}: {said}")
+
+
+def _numbers(text: str) -> tuple[int, int, int]:
+    match = _VERSION.search(text)
+    if match is None:
+        raise LifecycleError(f"`{text}` is no version.", "Install an official release of the tool.")
+    return int(match[1]), int(match[2]), int(match[3])

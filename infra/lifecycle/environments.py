@@ -1,0 +1,106 @@
+"""What commands know of an environment: its settings before it exists, its exports once it does."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from infra import config
+from infra.lifecycle import checkout
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.pulumi_project import PulumiProject
+from infra.settings import EnvironmentSettings
+
+
+class Exports(BaseModel):
+    """The environment's outputs; their names in Pulumi are the camelCase form."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+    namespace: str
+    release_name: str
+    airflow_url: str
+    api_server_service: str
+    logs_bucket: str
+    metadata_database_endpoint: str
+    cluster_name: str
+    region: str
+    admin_secret_name: str
+    chart_version: str
+    airflow_version: str
+
+    @classmethod
+    def of(cls, stack: str, outputs: dict[str, Any]) -> Self:
+        """Take the contract's outputs.
+
+        Raises:
+            LifecycleError: the stack was not deployed, or not to its end.
+        """
+        if not outputs:
+            raise LifecycleError(f"{stack} is not deployed.", f"Deploy it with `airflow-env up {stack}`.")
+        try:
+            return cls.model_validate(outputs)
+        except ValidationError as error:
+            names = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
+            raise LifecycleError(
+                f"{stack} lacks usable outputs ({names}): its last deployment did not reach its end.",
+                f"Run `airflow-env up {stack}` again; it resumes.",
+            ) from None
+
+
+def settings(stack: str) -> EnvironmentSettings:
+    """The stack's validated settings, read from its file without an engine.
+
+    Raises:
+        LifecycleError: there is no such file, or it has mistakes; all of them are in the message.
+    """
+    values = checkout.environment_files().configuration(stack)
+    try:
+        return config.parse({key: config.decode(key, value) for key, value in values.items()})
+    except config.SettingsError as error:
+        raise LifecycleError(str(error), f"Correct Pulumi.{stack}.yaml.") from None
+
+
+def project() -> PulumiProject:
+    """The environment project."""
+    return PulumiProject(checkout.environment_files().directory)
+
+
+def cluster_project() -> PulumiProject:
+    """The cluster project of this checkout."""
+    return PulumiProject(checkout.cluster_files().directory)
+
+
+def exports(stack: str) -> Exports:
+    """The exports of a deployed stack.
+
+    Raises:
+        LifecycleError: it is not deployed.
+    """
+    return Exports.of(stack, project().outputs(stack))
+
+
+def own_cluster_stack(chosen: EnvironmentSettings) -> str | None:
+    """Name of the cluster stack that the settings refer to, when it is one of this checkout's own project.
+
+    None for a cluster that is given by name, or that another project makes.
+    """
+    reference = chosen.cluster.stack
+    files = checkout.cluster_files()
+    if reference is None or not (files.directory / "Pulumi.yaml").is_file():
+        return None
+    _, project_name, stack = reference.split("/")
+    return stack if project_name == files.name else None
+
+
+def known_cluster(chosen: EnvironmentSettings) -> str | None:
+    """Name of the EKS cluster to deploy on; None while its stack has not made it."""
+    if chosen.cluster.name is not None:
+        return chosen.cluster.name
+    stack = own_cluster_stack(chosen)
+    if stack is None:
+        return None
+    name = cluster_project().outputs(stack).get("clusterName")
+    return str(name) if name else None

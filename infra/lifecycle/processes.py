@@ -1,0 +1,123 @@
+"""Running other programs: with limits, without a shell, and with errors that say what was run and said."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.lifecycle.errors import LifecycleError
+
+
+class Terminated(BaseException):
+    """SIGTERM came: a CI job was cancelled, or a time limit is over. It reaches this process alone."""
+
+
+# As much of a failed program's output as fits a terminal; the rest is in its own logs.
+_TAIL_LINES = 15
+
+
+def require(tool: str) -> Path:
+    """Find `tool` on PATH.
+
+    Raises:
+        LifecycleError: it is not there.
+    """
+    found = shutil.which(tool)
+    if found is None:
+        raise LifecycleError(
+            f"`{tool}` is not on PATH.",
+            "Install it, or run `make setup` and start commands by `embedded run --`.",
+        )
+    return Path(found)
+
+
+def output(
+    command: Sequence[str], *, directory: Path | None = None, timeout_seconds: float = 60, stdin: str = ""
+) -> str:
+    """Run `command` to its end and return its standard output.
+
+    Raises:
+        LifecycleError: the tool is missing, took too long or failed; the message ends with what it said.
+    """
+    require(command[0])
+    try:
+        finished = subprocess.run(
+            list(command),
+            cwd=directory,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LifecycleError(
+            f"`{_shown(command)}` gave no answer within {timeout_seconds:.0f} s.",
+            "Run it by hand to see where it waits; `airflow-env doctor STACK` checks what it depends on.",
+        ) from error
+    if finished.returncode != 0:
+        raise LifecycleError(
+            f"`{_shown(command)}` failed with exit code {finished.returncode}: "
+            f"{_tail(finished.stderr or finished.stdout)}",
+            "The message above is the program's own; `airflow-env doctor STACK` checks what it depends on.",
+        )
+    return finished.stdout
+
+
+def stream(command: Sequence[str], on_line: Callable[[str], None], *, directory: Path | None = None) -> int:
+    """Run `command`, pass each line of its output (both streams) to `on_line`, and return the exit code.
+
+    Ctrl-C reaches the command too, and SIGTERM (see `Terminated`) is passed on to it as the same; it is given
+    the time to end in order. A second one does not wait.
+
+    Raises:
+        LifecycleError: it was interrupted.
+    """
+    require(command[0])
+    with subprocess.Popen(
+        list(command),
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+        errors="replace",
+    ) as process:
+        interrupted = _relay(process, on_line)
+        code = process.wait()
+    if interrupted:
+        raise LifecycleError(
+            f"`{_shown(command[:2])}` was interrupted and has ended; what it did until then stays.",
+            "Run the same command again; it resumes.",
+        )
+    return code
+
+
+def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bool:
+    """Pass lines on until there are no more; whether an interrupt came meanwhile."""
+    interrupted = False
+    while True:
+        try:
+            for line in process.stdout or ():
+                on_line(line.rstrip("\n"))
+            return interrupted
+        except (KeyboardInterrupt, Terminated) as signalled:
+            if interrupted:
+                raise
+            interrupted = True
+            if isinstance(signalled, Terminated):
+                process.send_signal(signal.SIGINT)
+            on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
+
+
+def _shown(command: Sequence[str]) -> str:
+    return " ".join(command)
+
+
+def _tail(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return "\n".join(lines[-_TAIL_LINES:]) or "(it said nothing)"

@@ -1,0 +1,92 @@
+"""The Pulumi CLI, as the commands use it: one class per project, one method per CLI command.
+
+`pulumi` is taken from PATH and run in the project's directory, and it alone writes stack files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.lifecycle import processes
+from infra.lifecycle.errors import LifecycleError
+
+OnLine = Callable[[str], None]
+
+_QUICK_SECONDS = 120
+_RUN = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs")
+
+
+@dataclass(frozen=True)
+class PulumiProject:
+    """One Pulumi project in `directory`."""
+
+    directory: Path
+
+    def stacks(self) -> list[str]:
+        """Names of the stacks that the state backend knows, of this project."""
+        listed = json.loads(self._output("stack", "ls", "--json"))
+        return sorted(str(stack["name"]).rsplit("/", 1)[-1] for stack in listed)
+
+    def select(self, stack: str) -> None:
+        """Make `stack` in the backend unless it is there."""
+        self._output("stack", "select", "--create", stack, "--non-interactive")
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs, secrets masked; empty when there is no such stack or nothing was deployed."""
+        if stack not in self.stacks():
+            return {}
+        values = json.loads(self._output("stack", "output", "--json", "--stack", stack))
+        return values if isinstance(values, dict) else {}
+
+    def protected(self, stack: str) -> list[str]:
+        """Names, as type::name, of resources that refuse deletion."""
+        exported = json.loads(self._output("stack", "export", "--stack", stack))
+        resources = exported.get("deployment", {}).get("resources") or []
+        return ["::".join(item["urn"].split("::")[2:]) for item in resources if item.get("protect")]
+
+    def up(self, stack: str, on_line: OnLine) -> None:
+        """Deploy; every line of the CLI goes to `on_line`.
+
+        Raises:
+            LifecycleError: the deployment failed.
+        """
+        if processes.stream(("pulumi", "up", "--stack", stack, *_RUN), on_line, directory=self.directory):
+            raise LifecycleError(
+                f"`pulumi up --stack {stack}` failed; what it did until then stays, and is in its state.",
+                f"Mend what the diagnostics above name, then run `airflow-env up {stack}` again; it resumes.",
+            )
+
+    def destroy(self, stack: str, on_line: OnLine) -> None:
+        """Delete all resources of the stack.
+
+        Raises:
+            LifecycleError: a deletion failed.
+        """
+        if processes.stream(
+            ("pulumi", "destroy", "--stack", stack, *_RUN), on_line, directory=self.directory
+        ):
+            raise LifecycleError(
+                f"`pulumi destroy --stack {stack}` failed; what is left is in its state.",
+                f"Mend what the diagnostics above name, then run `airflow-env down {stack}` again.",
+            )
+
+    def remove(self, stack: str) -> None:
+        """Remove the empty stack from the backend; its file in the checkout stays."""
+        self._output("stack", "rm", "--yes", "--preserve-config", "--non-interactive", "--stack", stack)
+
+    def _output(self, *arguments: str) -> str:
+        return processes.output(
+            ("pulumi", *arguments), directory=self.directory, timeout_seconds=_QUICK_SECONDS
+        )
+
+
+def progress_line(line: str, seconds: float) -> str | None:
+    """What to show of one line of the CLI, `seconds` after the start; None for lines that say nothing."""
+    text = line.rstrip()
+    if not text.strip() or text.strip().startswith(("@ ", "View ")):
+        return None
+    return f"{seconds:7.1f} s  {text}"

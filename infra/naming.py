@@ -1,0 +1,148 @@
+"""Physical names: what AWS, Kubernetes and Airflow call things, and how long they may be.
+
+Logical names (Pulumi's) are fixed texts in the components and hold no environment; the names here are derived
+from project and stack, so that two environments never collide in one account and leftovers can be found by
+name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+# The environment's short name is a prefix of all others; at this length every derived name keeps to its
+# limit.
+ENVIRONMENT_NAME_LIMIT: Final = 24
+HASH_LENGTH: Final = 6
+
+# Limits of AWS and Kubernetes:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+BUCKET_LIMIT: Final = 63
+ROLE_LIMIT: Final = 64
+DATABASE_INSTANCE_LIMIT: Final = 63
+NAMESPACE_LIMIT: Final = 63
+
+# Names within an environment's namespace. They are alone there, so they hold no environment.
+RELEASE: Final = "airflow"
+FERNET_KEY_SECRET: Final = "airflow-fernet-key"  # noqa: S105 - a name
+API_SECRET_KEY_SECRET: Final = "airflow-api-secret-key"  # noqa: S105 - a name
+JWT_SECRET: Final = "airflow-jwt-secret"  # noqa: S105 - a name
+METADATA_SECRET: Final = "airflow-metadata"  # noqa: S105 - a name
+ADMINISTRATOR_SECRET: Final = "airflow-administrator"  # noqa: S105 - a name
+DATABASE_CA_CONFIG_MAP: Final = "rds-ca"
+CANARY_CONFIG_MAP: Final = "airflow-canary"
+JOB_SCRIPTS_CONFIG_MAP: Final = "airflow-job-scripts"
+API_SERVER_SERVICE: Final = f"{RELEASE}-api-server"
+
+# Role and database of Airflow on its instance.
+DATABASE: Final = "airflow"
+DATABASE_ROLE: Final = "airflow"
+# RDS refuses reserved words such as "admin"; a name of its own also meets FSBP RDS.25.
+MASTER_USERNAME: Final = "airflow_master"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAccounts:
+    """Service accounts of the environment's namespace; Pod Identity is bound to these names."""
+
+    scheduler: str = "airflow-scheduler"
+    api_server: str = "airflow-api-server"
+    dag_processor: str = "airflow-dag-processor"
+    triggerer: str = "airflow-triggerer"
+    worker: str = "airflow-worker"
+    database_administration: str = "airflow-database-administration"
+    migration: str = "airflow-migration"
+
+
+SERVICE_ACCOUNTS: Final = ServiceAccounts()
+
+
+def short_hash(text: str, length: int = HASH_LENGTH) -> str:
+    """Return the first `length` hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def slug(text: str, limit: int) -> str:
+    """Return `text` as a DNS label (a-z, 0-9, single hyphens) of at most `limit` characters.
+
+    A text that had to change gets a hash of the original, so that two texts never become one name. Text that
+    is a label already, and short enough, stays as it is.
+    """
+    label = re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9-]", "-", text.lower())).strip("-")
+    if label == text and len(label) <= limit and label[0].isalpha():
+        return label
+    suffix = short_hash(text)
+    head = label[: limit - HASH_LENGTH - 1].strip("-")
+    if not head or not head[0].isalpha():
+        head = f"e-{head}"[: limit - HASH_LENGTH - 1].strip("-")
+    return f"{head}-{suffix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Physical names of one environment."""
+
+    environment: str
+    account_id: str
+    region: str
+
+    @property
+    def namespace(self) -> str:
+        """Kubernetes namespace."""
+        return self.environment
+
+    @property
+    def logs_bucket(self) -> str:
+        """S3 bucket of remote logs; bucket names are global, so account and region are part of it."""
+        return f"{self.environment}-{self.account_id}-{self.region}"
+
+    @property
+    def database_instance(self) -> str:
+        """RDS instance identifier."""
+        return f"{self.environment}-metadata"
+
+    @property
+    def key_alias(self) -> str:
+        """Alias of the KMS key."""
+        return f"alias/{self.environment}"
+
+    @property
+    def secrets_prefix(self) -> str:
+        """Prefix of the environment's secrets in AWS Secrets Manager, without a slash at the end."""
+        return f"airflow/{self.environment}"
+
+    def role(self, purpose: str) -> str:
+        """IAM role name for a purpose such as a service account."""
+        return f"{self.environment}-{self.region}-{purpose.removeprefix('airflow-')}"
+
+    def parameter_group(self, postgres_major: int) -> str:
+        """RDS parameter group; the major is part of it, since a group never changes its family."""
+        return f"{self.environment}-postgres{postgres_major}"
+
+    def database_log_group(self, log: str) -> str:
+        """Log group that RDS writes `log` (postgresql, upgrade) to; RDS decides this name."""
+        return f"/aws/rds/instance/{self.database_instance}/{log}"
+
+
+def names_of(project: str, stack: str, *, account_id: str, region: str) -> Names:
+    """Return the physical names for a Pulumi project and stack.
+
+    Args:
+        project: Pulumi project name.
+        stack: Pulumi stack name without organization; any length, letters, digits, `-`, `_` and `.`.
+        account_id: twelve digits.
+        region: AWS region.
+    """
+    return Names(
+        environment=slug(f"{project}-{stack}", ENVIRONMENT_NAME_LIMIT), account_id=account_id, region=region
+    )
+
+
+def deployment_id(project: str, stack: str) -> str:
+    """Return the tag value by which a stack's resources are found: its name and a hash, stable for life."""
+    return f"{slug(f'{project}-{stack}', ENVIRONMENT_NAME_LIMIT)}-{short_hash(f'{project}/{stack}', 8)}"

@@ -1,0 +1,235 @@
+"""IAM, KMS and S3 policy documents as pure functions.
+
+One statement per need, each with a `Sid`. A document is a plain mapping whose leaves may be Outputs; a
+component turns it into JSON. A `*` as resource carries its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pulumi
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+Text = pulumi.Input[str]
+
+POLICY_VERSION: Final = "2012-10-17"
+POD_IDENTITY_SERVICE: Final = "pods.eks.amazonaws.com"
+MONITORING_SERVICE: Final = "monitoring.rds.amazonaws.com"
+
+
+def partition(region: str) -> str:
+    """Return the AWS partition of a region: aws, aws-cn or aws-us-gov."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def document(statements: Sequence[Statement]) -> Document:
+    """Return a policy document of these statements."""
+    return {"Version": POLICY_VERSION, "Statement": list(statements)}
+
+
+def pod_identity_trust(*, cluster_arn: Text, account_id: str) -> Document:
+    """Trust policy of a role that EKS Pod Identity hands to pods of one cluster.
+
+    The conditions keep EKS from being used as a deputy by another account or cluster:
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+    """
+    return document(
+        [
+            {
+                "Sid": "PodsOfTheCluster",
+                "Effect": "Allow",
+                "Principal": {"Service": POD_IDENTITY_SERVICE},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": account_id},
+                    "ArnEquals": {"aws:SourceArn": cluster_arn},
+                },
+            }
+        ]
+    )
+
+
+def monitoring_trust(*, account_id: str) -> Document:
+    """Trust policy of the role by which RDS writes enhanced monitoring."""
+    return document(
+        [
+            {
+                "Sid": "EnhancedMonitoring",
+                "Effect": "Allow",
+                "Principal": {"Service": MONITORING_SERVICE},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+            }
+        ]
+    )
+
+
+def _key_through(sid: str, actions: Sequence[str], key_arn: Text, service: str, region: str) -> Statement:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": list(actions),
+        "Resource": key_arn,
+        "Condition": {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}},
+    }
+
+
+def read_logs(*, bucket_arn: Text, key_arn: Text, region: str) -> list[Statement]:
+    """Statements that list and read task logs."""
+    return [
+        {"Sid": "ListLogs", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn},
+        {
+            "Sid": "ReadLogs",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": pulumi.Output.concat(bucket_arn, "/*"),
+        },
+        _key_through("DecryptLogs", ["kms:Decrypt"], key_arn, "s3", region),
+    ]
+
+
+def write_logs(*, bucket_arn: Text, key_arn: Text, region: str) -> list[Statement]:
+    """Statements that write task logs, besides reading them: Airflow appends to what is there."""
+    return [
+        *read_logs(bucket_arn=bucket_arn, key_arn=key_arn, region=region),
+        {
+            "Sid": "WriteLogs",
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": pulumi.Output.concat(bucket_arn, "/*"),
+        },
+        _key_through("EncryptLogs", ["kms:GenerateDataKey"], key_arn, "s3", region),
+    ]
+
+
+def read_parameters(*, secrets_prefix: str, key_arn: Text, account_id: str, region: str) -> list[Statement]:
+    """Statements that read the environment's own Connections and Variables in Secrets Manager."""
+    base = f"arn:{partition(region)}:secretsmanager:{region}:{account_id}:secret:{secrets_prefix}"
+    return [
+        {
+            "Sid": "ReadParameters",
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": [f"{base}/connections/*", f"{base}/variables/*"],
+        },
+        _key_through("DecryptParameters", ["kms:Decrypt"], key_arn, "secretsmanager", region),
+    ]
+
+
+def read_master_secret(*, secret_arn: Text, key_arn: Text, region: str) -> list[Statement]:
+    """Statements that read the database's master password, which RDS keeps and rotates."""
+    return [
+        {
+            "Sid": "ReadMasterSecret",
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": secret_arn,
+        },
+        _key_through("DecryptMasterSecret", ["kms:Decrypt"], key_arn, "secretsmanager", region),
+    ]
+
+
+def tls_only(*, bucket_arn: Text) -> Document:
+    """Bucket policy that refuses requests without TLS, by anybody (FSBP S3.5)."""
+    return document(
+        [
+            {
+                "Sid": "RefuseWithoutTls",
+                "Effect": "Deny",
+                "Principal": {"AWS": "*"},
+                # Everything is refused, so that no action added to S3 later slips through.
+                "Action": "s3:*",
+                "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ]
+    )
+
+
+def key_policy(*, account_id: str, region: str, log_groups: Sequence[str]) -> Document:
+    """Key policy: the account's IAM policies decide, and CloudWatch Logs may encrypt the named log groups.
+
+    In a key policy the resource `*` means the key itself:
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
+    arn = f"arn:{partition(region)}"
+    log_arns = [f"{arn}:logs:{region}:{account_id}:log-group:{group}" for group in log_groups]
+    context = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": log_arns}}
+    return document(
+        [
+            {
+                "Sid": "PoliciesOfTheAccount",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"{arn}:iam::{account_id}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "CloudWatchLogs",
+                "Effect": "Allow",
+                "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"],
+                "Resource": "*",
+                "Condition": context,
+            },
+            {
+                "Sid": "CloudWatchLogsDescribe",
+                "Effect": "Allow",
+                "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+                "Action": "kms:DescribeKey",
+                "Resource": "*",
+            },
+        ]
+    )
+
+
+def as_json(policy: Mapping[str, Any]) -> pulumi.Output[str]:
+    """Return the document as JSON text, resolving Outputs at its leaves."""
+    return pulumi.Output.json_dumps(policy)
+
+
+def _service_trust(sid: str, service: str, account_id: str | None, actions: Sequence[str]) -> Document:
+    statement: Statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": list(actions),
+    }
+    if account_id is not None:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account_id}}
+    return document([statement])
+
+
+def cluster_trust(*, account_id: str) -> Document:
+    """Trust policy of the role of an EKS control plane; Auto Mode tags its sessions."""
+    return _service_trust(
+        "ControlPlane", "eks.amazonaws.com", account_id, ["sts:AssumeRole", "sts:TagSession"]
+    )
+
+
+def node_trust() -> Document:
+    """Trust policy of the role of nodes; EC2 sends no source account with it."""
+    return _service_trust("Nodes", "ec2.amazonaws.com", None, ["sts:AssumeRole"])
+
+
+def flow_log_trust(*, account_id: str) -> Document:
+    """Trust policy of the role that writes a VPC's flow log."""
+    return _service_trust("FlowLog", "vpc-flow-logs.amazonaws.com", account_id, ["sts:AssumeRole"])
+
+
+def write_flow_log(*, group_arn: Text) -> list[Statement]:
+    """Statements that write into one log group."""
+    return [
+        {
+            "Sid": "WriteFlowLog",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            "Resource": pulumi.Output.concat(group_arn, ":*"),
+        }
+    ]

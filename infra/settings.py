@@ -1,0 +1,222 @@
+"""Every parameter of an environment: its type, unit, default and reason.
+
+Models are frozen and refuse unknown keys. They hold plain values only, so a mistake is found before anything
+is registered. Keys in stack files are the camelCase form of the field names. `infra/config.py` is the only
+code that makes these models from a stack file; nothing here reads configuration, files, clocks or networks.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from infra import versions
+from infra.settings_airflow import (
+    AccessSettings,
+    AdministratorSettings,
+    AirflowSettings,
+    DagSource,
+    DagsSettings,
+    ImageSettings,
+    ReplicaSettings,
+    Size,
+)
+from infra.settings_database import DatabaseSettings, LogsSettings
+from infra.settings_model import (
+    RESERVED_TAGS,
+    Model,
+    Region,
+    SubnetId,
+    TagText,
+    inconsistent,
+    optional_text,
+)
+
+__all__ = [
+    "AccessSettings",
+    "AdministratorSettings",
+    "AirflowSettings",
+    "ClusterSettings",
+    "DagSource",
+    "DagsSettings",
+    "DatabaseSettings",
+    "Durability",
+    "EnvironmentSettings",
+    "ImageSettings",
+    "LogsSettings",
+    "ReplicaSettings",
+    "Size",
+    "TimeoutSettings",
+]
+
+
+class Durability(StrEnum):
+    """How precious an environment is. It alone decides protection, final snapshot and recovery windows."""
+
+    PERSISTENT = "persistent"
+    DISPOSABLE = "disposable"
+
+
+class ClusterSettings(Model):
+    """Where to deploy: exactly one of a cluster stack's outputs, or an EKS cluster that exists already."""
+
+    stack: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Stack of the cluster project to read outputs from, as organization/project/stack.",
+        pattern=r"^[\w.-]+/[\w.-]+/[\w.-]+$",
+    )
+    name: str | None = Field(
+        default=None,
+        description="Name of an existing EKS cluster to look up; its agent for Pod Identity must run.",
+        pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$",
+    )
+    database_subnet_ids: tuple[SubnetId, ...] = Field(
+        default=(),
+        description="Private subnets for the database, in at least two zones; only with `name`. "
+        "Without it the subnets of the cluster are used.",
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one_source(self) -> Self:
+        if (self.stack is None) == (self.name is None):
+            raise inconsistent(("", self.stack and self.name, "set exactly one of: stack, name"))
+        if self.stack is not None and self.database_subnet_ids:
+            raise inconsistent(
+                (
+                    "databaseSubnetIds",
+                    self.database_subnet_ids,
+                    "goes with name; a cluster stack exports its own",
+                )
+            )
+        if self.database_subnet_ids and len(set(self.database_subnet_ids)) < 2:
+            raise inconsistent(
+                ("databaseSubnetIds", self.database_subnet_ids, "needs two different subnets or more")
+            )
+        return self
+
+
+class TimeoutSettings(Model):
+    """How long one step may take before the deployment fails."""
+
+    release_seconds: int = Field(
+        default=900,
+        ge=60,
+        le=7200,
+        description="Helm waits this long for all pods of the release to be ready, s.",
+    )
+    migration_seconds: int = Field(
+        default=1200,
+        ge=60,
+        le=86400,
+        description="The migration Job may take this long, s; big tables take time.",
+    )
+    database_minutes: int = Field(
+        default=60,
+        ge=10,
+        le=720,
+        description="RDS may take this long to create, change or remove an instance, min.",
+    )
+    statement_seconds: int = Field(
+        default=300,
+        ge=30,
+        le=3600,
+        description="The Job that makes or drops role and database may take this long, s.",
+    )
+
+
+class EnvironmentSettings(Model):
+    """One environment, whole."""
+
+    region: Region = Field(description="AWS region of database, bucket and cluster.")
+    account_id: str = Field(
+        pattern=r"^[0-9]{12}$", description="The AWS account; credentials of another account are refused."
+    )
+    owner: TagText = Field(min_length=1, description="Team or person to ask; tag `owner` of every resource.")
+    deployment_id: Annotated[
+        str | None,
+        optional_text(
+            r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+            "up to 40 of a-z, 0-9 and -, or empty for one from the stack",
+        ),
+    ] = Field(
+        default=None,
+        description="Tag `deployment-id` of every resource, by which leftovers are found. Empty: made from "
+        "the names of project and stack.",
+    )
+    tags: dict[Annotated[TagText, Field(min_length=1, max_length=128)], TagText] = Field(
+        default_factory=dict, max_length=40, description="More tags for every resource, e.g. a cost centre."
+    )
+    durability: Durability = Field(
+        default=Durability.PERSISTENT,
+        description="persistent: protected, final snapshot, recovery windows. disposable: leaves no trace.",
+    )
+    retire: bool = Field(
+        default=False,
+        description="true lifts the protection of a persistent environment for its planned end; "
+        "the final snapshot stays.",
+    )
+    cluster: ClusterSettings = Field(description="The EKS cluster to deploy on.")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The metadata database.")
+    logs: LogsSettings = Field(default_factory=LogsSettings, description="Remote task logs.")
+    airflow: AirflowSettings = Field(default_factory=AirflowSettings, description="Airflow itself.")
+    access: AccessSettings = Field(default_factory=AccessSettings, description="How people reach Airflow.")
+    dags: DagsSettings = Field(default_factory=DagsSettings, description="Where DAG files come from.")
+    administrator: AdministratorSettings = Field(
+        default_factory=AdministratorSettings, description="The first administrator."
+    )
+    permissions_boundary: Annotated[
+        str | None,
+        optional_text(
+            r"arn:aws[a-z-]*:iam::[0-9]{12}:policy/[\w+=,.@/-]+", "ARN of an IAM policy, or empty for none"
+        ),
+    ] = Field(default=None, description="ARN of the policy that bounds every role made here. Empty: none.")
+    canary: bool = Field(
+        default=True, description="Deploy the canary DAG, by which a deployment proves itself."
+    )
+    chart_version: str = Field(
+        default=versions.CHART,
+        description=f"Version of the official chart. Allowed: {', '.join(versions.SUPPORTED_CHARTS)}.",
+    )
+    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Limits of each step.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        mistakes = [*self._durability_mistakes(), *self._tag_mistakes()]
+        if self.chart_version not in versions.SUPPORTED_CHARTS:
+            allowed = ", ".join(versions.SUPPORTED_CHARTS)
+            mistakes.append(("chartVersion", self.chart_version, f"allowed: {allowed}"))
+        if mistakes:
+            raise inconsistent(*mistakes)
+        return self
+
+    def _durability_mistakes(self) -> list[tuple[str, object, str]]:
+        mistakes: list[tuple[str, object, str]] = []
+        if not self.persistent and self.retire:
+            mistakes.append(("retire", True, "has no effect with durability disposable; remove it"))
+        days = self.database.backup_retention_days
+        # FSBP RDS.11: seven days at least for what must not be lost.
+        if self.persistent and days < 7:
+            mistakes.append(
+                ("database.backupRetentionDays", days, "allowed with durability persistent: 7 to 35")
+            )
+        return mistakes
+
+    def _tag_mistakes(self) -> list[tuple[str, object, str]]:
+        return [
+            (f"tags.{key}", value, "the program sets this tag itself; use another key")
+            for key, value in self.tags.items()
+            if key.lower() in RESERVED_TAGS or key.lower().startswith("aws:")
+        ]
+
+    @property
+    def persistent(self) -> bool:
+        """Whether data must outlive mistakes: decides final snapshot, recovery windows and force-destroy."""
+        return self.durability is Durability.PERSISTENT
+
+    @property
+    def protected(self) -> bool:
+        """Whether deletion is refused: persistent, and not in its planned end."""
+        return self.persistent and not self.retire

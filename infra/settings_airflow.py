@@ -1,0 +1,163 @@
+"""Settings of Airflow itself: version and image, size, DAGs, access, the first administrator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from infra import versions
+from infra.settings_model import ConfigName, DnsLabel, HostName, Model, inconsistent
+
+
+class Size(StrEnum):
+    """Set of replicas and resources: names a file under charts/values/."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class DagSource(StrEnum):
+    """How DAG files reach Airflow."""
+
+    IMAGE = "image"
+    GIT_SYNC = "gitSync"
+    GIT_BUNDLE = "gitBundle"
+
+
+class ImageSettings(Model):
+    """The container image of all Airflow pods."""
+
+    repository: str = Field(
+        default=versions.AIRFLOW_IMAGE_REPOSITORY,
+        pattern=r"^[a-z0-9]+([._/:-][a-z0-9]+)*$",
+        description="Image repository, with its registry where that is not Docker Hub.",
+    )
+    tag: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        description="Unique image tag; without it, the Airflow version. A moving tag leaves stale workers.",
+    )
+
+
+class ReplicaSettings(Model):
+    """Replicas that differ from the size's own; absent means the size decides."""
+
+    scheduler: int | None = Field(default=None, ge=1, le=10, description="Schedulers.")
+    api_server: int | None = Field(
+        default=None, ge=1, le=20, description="API servers (UI, REST, task execution)."
+    )
+    dag_processor: int | None = Field(default=None, ge=1, le=10, description="DAG processors.")
+    triggerer: int | None = Field(default=None, ge=1, le=20, description="Triggerers.")
+
+
+class AirflowSettings(Model):
+    """Airflow itself: version, image, size and overrides of airflow.cfg."""
+
+    version: str = Field(
+        default=versions.AIRFLOW,
+        pattern=r"^3\.[0-9]+\.[0-9]+$",
+        description="Airflow version of the image; selects the option catalogue that checks overrides.",
+    )
+    image: ImageSettings = Field(
+        default_factory=ImageSettings, description="Container image of all Airflow pods."
+    )
+    size: Size = Field(
+        default=Size.MEDIUM, description="Replicas and resources: a file under charts/values/."
+    )
+    replicas: ReplicaSettings = Field(
+        default_factory=ReplicaSettings, description="Replicas per component where the size's do not fit."
+    )
+    parallelism: int = Field(
+        default=32, ge=1, le=10000, description="Task instances that one scheduler runs at the same time."
+    )
+    config: dict[ConfigName, dict[ConfigName, str]] = Field(
+        default_factory=dict,
+        description="Overrides of airflow.cfg, section -> option -> text. Numbers and booleans too are text.",
+    )
+
+    @property
+    def image_tag(self) -> str:
+        """The image tag in use."""
+        return self.image.tag or self.version
+
+    @property
+    def image_reference(self) -> str:
+        """The image as a pod names it, repository:tag."""
+        return f"{self.image.repository}:{self.image_tag}"
+
+
+class AccessSettings(Model):
+    """How people reach Airflow's API server; without a host only by port forwarding."""
+
+    host: HostName | None = Field(
+        default=None, description="Host name of the ingress; absent means no ingress."
+    )
+    ingress_class: DnsLabel = Field(default="alb", description="IngressClass that serves the host.")
+    certificate_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[\w-]+$",
+        description="ACM certificate of the host; without it the load balancer looks for one by host name.",
+    )
+
+    @model_validator(mode="after")
+    def _certificate_needs_host(self) -> Self:
+        if self.certificate_arn is not None and self.host is None:
+            raise inconsistent(("certificateArn", self.certificate_arn, "has no effect without host"))
+        return self
+
+
+class DagsSettings(Model):
+    """Where DAG files come from."""
+
+    source: DagSource = Field(
+        default=DagSource.IMAGE,
+        description="image: baked into the image, so that what was tested is what runs; gitSync: a sidecar "
+        "follows a reference; gitBundle: Airflow's own versioned bundle.",
+    )
+    repository: str | None = Field(
+        default=None,
+        pattern=r"^(https://|ssh://|git@)\S+$",
+        description="Git repository; with gitSync and gitBundle.",
+    )
+    reference: str | None = Field(default=None, min_length=1, description="Branch, tag or commit to follow.")
+    subdirectory: str = Field(
+        default="dags",
+        pattern=r"^([\w-][\w.-]*(/[\w-][\w.-]*)*)?$",
+        description="Directory of DAGs within the repository.",
+    )
+    credentials_secret: DnsLabel | None = Field(
+        default=None, description="Name of a Secret in the namespace with the repository's credentials."
+    )
+
+    @model_validator(mode="after")
+    def _repository_by_source(self) -> Self:
+        given = [("repository", self.repository), ("reference", self.reference)]
+        wrong: list[tuple[str, object, str]]
+        if self.source is DagSource.IMAGE:
+            given.append(("credentialsSecret", self.credentials_secret))
+            wrong = [(key, value, "goes with source gitSync or gitBundle") for key, value in given if value]
+        else:
+            needs = f"source {self.source.value} needs it"
+            wrong = [(key, value, needs) for key, value in given if not value]
+        if wrong:
+            raise inconsistent(*wrong)
+        return self
+
+
+class AdministratorSettings(Model):
+    """The first administrator of Airflow; the password is generated and kept in a Secret."""
+
+    username: str = Field(
+        default="admin",
+        pattern=r"^[A-Za-z0-9._@+-]{1,64}$",
+        description="Name to log in with, for the first time.",
+    )
+    email: str = Field(
+        default="admin@example.invalid",
+        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        max_length=254,
+        description="E-mail address; Airflow requires one and sends nothing to it by itself.",
+    )

@@ -1,0 +1,105 @@
+"""Settings of the metadata database and of logs."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from infra import versions
+from infra.settings_model import DailyWindow, LogRetentionDays, Model, WeeklyWindow, inconsistent
+
+
+class DatabaseSettings(Model):
+    """The RDS Postgres instance that holds Airflow's metadata."""
+
+    postgres_major: int = Field(
+        default=versions.POSTGRES_MAJOR,
+        description="Major version; RDS applies minor versions within the maintenance window. "
+        f"Allowed: {', '.join(map(str, versions.SUPPORTED_POSTGRES_MAJORS))}.",
+    )
+    instance_class: str = Field(
+        default="db.m7g.large",
+        pattern=r"^db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|[0-9]*xlarge)$",
+        description="RDS instance class. It decides memory, and memory decides the number of connections.",
+    )
+    storage_gib: int = Field(
+        default=50, ge=20, le=65536, description="Storage at creation, GiB (RDS: gp3 from 20 to 65536)."
+    )
+    max_storage_gib: int = Field(
+        default=200,
+        ge=22,
+        le=65536,
+        description="Ceiling of storage autoscaling, GiB; at least 10% above storageGib.",
+    )
+    multi_az: bool = Field(default=True, description="A standby in a second zone, with automatic failover.")
+    backup_retention_days: int = Field(
+        default=14, ge=0, le=35, description="Days of automated backups (RDS: 0 to 35; 0 turns backups off)."
+    )
+    backup_window: DailyWindow = Field(
+        default="02:00-03:00", description="Daily backup window, hh:mm-hh:mm in UTC."
+    )
+    maintenance_window: WeeklyWindow = Field(
+        default="sun:03:30-sun:04:30",
+        description="Weekly maintenance window in UTC; outside the backup window.",
+    )
+    apply_immediately: bool = Field(
+        default=False,
+        description="Apply changes at once, with a restart where needed, not in the next window.",
+    )
+    port: int = Field(default=5432, ge=1150, le=65535, description="TCP port (RDS: 1150 to 65535).")
+    ca_bundle: str = Field(
+        default="rds-ca-bundle.pem",
+        min_length=1,
+        description="PEM file with the certificate authorities of RDS, relative to the project's directory. "
+        "The environment variable RDS_CA_BUNDLE takes its place. The certificate is always verified.",
+    )
+    ca_certificate: str = Field(
+        default="rds-ca-rsa2048-g1",
+        pattern=r"^rds-ca-[a-z0-9-]+$",
+        description="Certificate authority that signs the instance's own certificate.",
+    )
+    performance_insights: bool = Field(
+        default=True, description="Performance Insights, encrypted with the environment's key."
+    )
+    monitoring_interval_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = Field(
+        default=60, description="Enhanced monitoring, seconds between samples; 0 turns it off."
+    )
+    log_statements_over_milliseconds: int = Field(
+        default=1000, ge=-1, description="Log statements that take longer, in ms; -1 logs none."
+    )
+
+    @model_validator(mode="after")
+    def _supported(self) -> Self:
+        mistakes: list[tuple[str, object, str]] = []
+        if self.postgres_major not in versions.SUPPORTED_POSTGRES_MAJORS:
+            allowed = ", ".join(map(str, versions.SUPPORTED_POSTGRES_MAJORS))
+            mistakes.append(("postgresMajor", self.postgres_major, f"allowed: {allowed}"))
+        # RDS refuses a ceiling closer than 10%:
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+        if self.max_storage_gib * 10 < self.storage_gib * 11:
+            least = -(-self.storage_gib * 11 // 10)
+            mistakes.append(
+                ("maxStorageGib", self.max_storage_gib, f"allowed: {least} or more, 10% above storageGib")
+            )
+        if mistakes:
+            raise inconsistent(*mistakes)
+        return self
+
+
+class LogsSettings(Model):
+    """The S3 bucket of task logs, and the retention of AWS's own logs."""
+
+    retention_days: int = Field(default=90, ge=1, le=3650, description="Days until a task log is removed.")
+    noncurrent_retention_days: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        description="Days until an overwritten or deleted version of a log is removed.",
+    )
+    database_log_retention_days: LogRetentionDays = Field(
+        default=90, description="Days that CloudWatch keeps the database's own logs."
+    )
+    abort_uploads_after_days: int = Field(
+        default=3, ge=1, le=30, description="Days until an unfinished multipart upload is aborted."
+    )

@@ -1,0 +1,59 @@
+"""One Airflow environment, whole: database, logs, identity, keys, migration, release."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra import config, naming
+from infra.components.airflow_namespace import AirflowNamespace
+from infra.components.airflow_release import AirflowRelease
+from infra.components.airflow_secrets import AirflowSecrets
+from infra.components.database_migration import DatabaseMigration
+from infra.components.database_tenant import DatabaseTenant
+from infra.components.encryption_key import EncryptionKey
+from infra.components.metadata_database import MetadataDatabase
+from infra.components.remote_logs import RemoteLogs
+from infra.components.workload_identity import WorkloadIdentity
+from infra.stacks.environment_plan import EnvironmentPlan
+
+
+def deploy() -> None:
+    """Register the running stack's environment, or stop with every mistake before anything is registered."""
+    plan = EnvironmentPlan.of(config.load(), project=pulumi.get_project(), stack=pulumi.get_stack())
+    aws, kubernetes, cluster = plan.platform()
+    on_aws = pulumi.ResourceOptions(provider=aws)
+
+    key = EncryptionKey("encryption", plan.encryption_key(), on_aws)
+    database = MetadataDatabase("metadata-database", plan.metadata_database(cluster, key), on_aws)
+    logs = RemoteLogs("remote-logs", plan.remote_logs(key), on_aws)
+    identity = WorkloadIdentity("identity", plan.identity(cluster, key, database, logs), on_aws)
+    # The last pods write logs and close sessions while they die: the namespace goes before all of this.
+    namespace = AirflowNamespace(
+        "namespace",
+        plan.airflow_namespace(),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[database, logs, identity]),
+    )
+    on_kubernetes = pulumi.ResourceOptions(provider=kubernetes)
+    secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database), on_kubernetes)
+    # Pods mount Secrets and ConfigMaps by name, and name their account: no datum says that these are there.
+    mounted = pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets])
+    tenant = DatabaseTenant("tenant", plan.database_tenant(cluster, namespace, database, secrets), mounted)
+    migration = DatabaseMigration("migration", plan.database_migration(namespace, database, tenant), mounted)
+    # No pod of the new release starts on a database that was not migrated.
+    release = AirflowRelease(
+        "airflow",
+        plan.airflow_release(namespace, secrets),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration]),
+    )
+
+    pulumi.export("namespace", namespace.name)
+    pulumi.export("releaseName", release.name)
+    pulumi.export("airflowUrl", plan.airflow_url)
+    pulumi.export("apiServerService", naming.API_SERVER_SERVICE)
+    pulumi.export("logsBucket", logs.bucket)
+    pulumi.export("metadataDatabaseEndpoint", pulumi.Output.format("{}:{}", database.host, database.port))
+    pulumi.export("clusterName", cluster.name)
+    pulumi.export("region", plan.settings.region)
+    pulumi.export("adminSecretName", naming.ADMINISTRATOR_SECRET)
+    pulumi.export("chartVersion", plan.settings.chart_version)
+    pulumi.export("airflowVersion", plan.settings.airflow.version)

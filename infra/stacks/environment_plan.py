@@ -1,0 +1,220 @@
+"""What each component of an environment is given: settings and earlier components' outputs -> args.
+
+Everything that can be wrong without AWS (files, airflow.cfg, chart values) is computed when the plan is made.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra import airflow_cfg, chart_values, naming, providers
+from infra.ca_bundle import read_ca_bundle
+from infra.chart_values_rules import ChartValuesError
+from infra.cluster_ref import ClusterReference, cluster_reference
+from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespaceArgs
+from infra.components.airflow_release import AirflowReleaseArgs
+from infra.components.airflow_secrets import AirflowSecrets, AirflowSecretsArgs, digest
+from infra.components.database_migration import DatabaseMigrationArgs
+from infra.components.database_tenant import DatabaseTenant, DatabaseTenantArgs
+from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabase, MetadataDatabaseArgs
+from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
+from infra.components.workload_identity import WorkloadIdentityArgs, airflow_statements
+from infra.settings import EnvironmentSettings
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CANARY: Final = ROOT / "dags" / "canary.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentPlan:
+    """The settings of one environment, its names, and the texts that its components are given."""
+
+    settings: EnvironmentSettings
+    names: naming.Names
+    project: str
+    stack: str
+    database_ca: str
+    airflow_cfg: airflow_cfg.AirflowCfg
+    canary: str | None
+
+    @classmethod
+    def of(cls, settings: EnvironmentSettings, *, project: str, stack: str) -> Self:
+        """Return the plan for a stack.
+
+        Raises:
+            pulumi.RunError: a file is missing, or an option of airflow.cfg or the chart is wrong.
+        """
+        names = naming.names_of(project, stack, account_id=settings.account_id, region=settings.region)
+        database_ca = read_ca_bundle(
+            settings.database.ca_bundle, root=ROOT, region=settings.region, environment=os.environ
+        )
+        try:
+            cfg = airflow_cfg.build_airflow_cfg(
+                airflow_cfg.config_files(),
+                parameters=airflow_cfg.config_parameters(
+                    settings, remote_logs_bucket=names.logs_bucket, secrets_prefix=names.secrets_prefix
+                ),
+                overrides=settings.airflow.config,
+                catalogue=airflow_cfg.load_catalogue(settings.airflow.version),
+            )
+            chart_values.build_values(settings, airflow_cfg=cfg, wiring=chart_values.ChartWiring())
+        except (airflow_cfg.AirflowCfgError, ChartValuesError) as error:
+            raise pulumi.RunError(str(error)) from None
+        return cls(
+            settings=settings,
+            names=names,
+            project=project,
+            stack=stack,
+            database_ca=database_ca,
+            airflow_cfg=cfg,
+            canary=CANARY.read_text(encoding="utf-8") if settings.canary else None,
+        )
+
+    @property
+    def airflow_url(self) -> str:
+        """Where people open Airflow; without an ingress a port-forward serves this address."""
+        return self.airflow_cfg["api"]["base_url"]  # type: ignore[return-value]
+
+    def platform(self) -> tuple[aws.Provider, kubernetes.Provider, ClusterReference]:
+        """Return both providers and the cluster."""
+        settings = self.settings
+        tags = providers.default_tags(
+            project=self.project,
+            stack=self.stack,
+            deployment_id=settings.deployment_id or naming.deployment_id(self.project, self.stack),
+            owner=settings.owner,
+            tags=settings.tags,
+        )
+        on_aws = providers.aws_provider(
+            "aws", region=settings.region, account_id=settings.account_id, tags=tags
+        )
+        cluster = cluster_reference(
+            settings.cluster, region=settings.region, account_id=settings.account_id, provider=on_aws
+        )
+        return on_aws, providers.kubernetes_provider("kubernetes", cluster=cluster), cluster
+
+    def encryption_key(self) -> EncryptionKeyArgs:
+        """Args of the environment's key."""
+        return EncryptionKeyArgs(
+            alias=self.names.key_alias,
+            account_id=self.settings.account_id,
+            region=self.settings.region,
+            log_groups=[self.names.database_log_group(log) for log in EXPORTED_LOGS],
+            persistent=self.settings.persistent,
+            protected=self.settings.protected,
+        )
+
+    def metadata_database(self, cluster: ClusterReference, key: EncryptionKey) -> MetadataDatabaseArgs:
+        """Args of the instance."""
+        return MetadataDatabaseArgs(
+            names=self.names,
+            settings=self.settings.database,
+            cluster=cluster,
+            key_arn=key.arn,
+            log_retention_days=self.settings.logs.database_log_retention_days,
+            timeout_minutes=self.settings.timeouts.database_minutes,
+            permissions_boundary=self.settings.permissions_boundary,
+            persistent=self.settings.persistent,
+            protected=self.settings.protected,
+        )
+
+    def remote_logs(self, key: EncryptionKey) -> RemoteLogsArgs:
+        """Args of the bucket."""
+        return RemoteLogsArgs(
+            bucket=self.names.logs_bucket,
+            key_arn=key.arn,
+            settings=self.settings.logs,
+            force_destroy=not self.settings.persistent,
+            protected=self.settings.protected,
+        )
+
+    def identity(
+        self, cluster: ClusterReference, key: EncryptionKey, database: MetadataDatabase, logs: RemoteLogs
+    ) -> WorkloadIdentityArgs:
+        """Args of the pods' roles."""
+        return WorkloadIdentityArgs(
+            names=self.names,
+            cluster_name=cluster.name,
+            cluster_arn=cluster.arn,
+            namespace=self.names.namespace,
+            statements=airflow_statements(
+                names=self.names,
+                bucket_arn=logs.arn,
+                key_arn=key.arn,
+                master_secret_arn=database.master_secret_arn,
+            ),
+            permissions_boundary=self.settings.permissions_boundary,
+        )
+
+    def airflow_namespace(self) -> AirflowNamespaceArgs:
+        """Args of the namespace."""
+        return AirflowNamespaceArgs(namespace=self.names.namespace, database_ca=self.database_ca)
+
+    def airflow_secrets(self, namespace: AirflowNamespace, database: MetadataDatabase) -> AirflowSecretsArgs:
+        """Args of keys and passwords."""
+        return AirflowSecretsArgs(
+            namespace=namespace.name,
+            database_host=database.host,
+            database_port=database.port,
+            administrator=self.settings.administrator.username,
+            protected=self.settings.protected,
+        )
+
+    def database_tenant(
+        self,
+        cluster: ClusterReference,
+        namespace: AirflowNamespace,
+        database: MetadataDatabase,
+        secrets: AirflowSecrets,
+    ) -> DatabaseTenantArgs:
+        """Args of role and database."""
+        return DatabaseTenantArgs(
+            kubeconfig=cluster.kubeconfig,
+            namespace=namespace.name,
+            image=self.settings.airflow.image_reference,
+            host=database.host,
+            port=database.port,
+            instance_resource_id=database.resource_id,
+            master_secret_arn=database.master_secret_arn,
+            password_digest=secrets.password_digest,
+            # The instance ends with the environment, and its final snapshot must hold the database.
+            drop_on_delete=False,
+            timeout_seconds=self.settings.timeouts.statement_seconds,
+            protected=self.settings.protected,
+        )
+
+    def database_migration(
+        self, namespace: AirflowNamespace, database: MetadataDatabase, tenant: DatabaseTenant
+    ) -> DatabaseMigrationArgs:
+        """Args of the migration."""
+        return DatabaseMigrationArgs(
+            namespace=namespace.name,
+            image=self.settings.airflow.image_reference,
+            chart_version=self.settings.chart_version,
+            instance_resource_id=database.resource_id,
+            database=tenant.database,
+            administrator=self.settings.administrator,
+            airflow_cfg=self.airflow_cfg,
+            timeout_seconds=self.settings.timeouts.migration_seconds,
+        )
+
+    def airflow_release(self, namespace: AirflowNamespace, secrets: AirflowSecrets) -> AirflowReleaseArgs:
+        """Args of the release: chart values with what other components made."""
+        wiring = chart_values.ChartWiring(
+            checksums={"secrets": secrets.checksum, "database-ca": digest(self.database_ca)}
+        )
+        return AirflowReleaseArgs(
+            namespace=namespace.name,
+            chart_version=self.settings.chart_version,
+            values=chart_values.build_values(self.settings, airflow_cfg=self.airflow_cfg, wiring=wiring),
+            canary=self.canary,
+            timeout_seconds=self.settings.timeouts.release_seconds,
+        )

@@ -1,0 +1,20 @@
+"""Shared by all tiers: settings of hypothesis, and files that programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The machine's load must not decide a test, and a failure must come again.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that looks like the bundle of RDS's certificate authorities."""
+    path = tmp_path_factory.mktemp("ca") / "bundle.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", encoding="utf-8")
+    return path

@@ -1,0 +1,52 @@
+"""The graph of every real stack file, recorded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from graph_recording import CLUSTER_STACKS, ROOT, STACKS, Graph, record, stack_configuration
+
+from infra.stacks import cluster, environment
+
+
+@pytest.fixture(scope="session")
+def graph_of(ca_bundle: Path) -> Callable[..., Graph]:
+    """Graph of an environment stack; keywords replace keys of its configuration."""
+    base = {stack: stack_configuration(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS}
+
+    @cache
+    def recorded(stack: str, changes: tuple[tuple[str, str], ...], name: str) -> Graph:
+        configuration = base[stack] | {f"airflow:{key}": value for key, value in changes}
+        return record(
+            environment.deploy,
+            project="airflow",
+            stack_name=name,
+            configuration=configuration,
+            ca_bundle=ca_bundle,
+        )
+
+    def graph(stack: str, name: str | None = None, **changes: str) -> Graph:
+        return recorded(stack, tuple(sorted(changes.items())), name or stack)
+
+    return graph
+
+
+@pytest.fixture(params=STACKS)
+def environment_graph(request: pytest.FixtureRequest, graph_of: Callable[..., Graph]) -> Graph:
+    """Graph of each environment stack in turn."""
+    return graph_of(request.param)
+
+
+@pytest.fixture(scope="session", params=CLUSTER_STACKS)
+def cluster_graph(request: pytest.FixtureRequest, ca_bundle: Path) -> Graph:
+    """Graph of each cluster stack in turn."""
+    return record(
+        cluster.deploy,
+        project="airflow-cluster",
+        stack_name=request.param,
+        configuration=stack_configuration(ROOT / "cluster" / f"Pulumi.{request.param}.yaml"),
+        ca_bundle=ca_bundle,
+    )

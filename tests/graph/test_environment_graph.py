@@ -1,0 +1,346 @@
+"""The whole environment program per real stack file: what is registered, and what must hold of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from graph_recording import ROOT, STACKS, Graph, Registered
+
+GraphOf = Callable[..., Graph]
+
+STATEFUL = {
+    "encryption-key",
+    "metadata-database-instance",
+    "remote-logs-bucket",
+    "secrets-fernet-key",
+    "tenant-role-and-database",
+}
+# What every environment consists of; parameters may add, and nothing may be missing.
+INVENTORY = {
+    "aws:kms/key:Key": 1,
+    "aws:kms/alias:Alias": 1,
+    "aws:rds/instance:Instance": 1,
+    "aws:rds/subnetGroup:SubnetGroup": 1,
+    "aws:rds/parameterGroup:ParameterGroup": 1,
+    "aws:ec2/securityGroup:SecurityGroup": 1,
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 1,
+    "aws:cloudwatch/logGroup:LogGroup": 2,
+    "aws:s3/bucket:Bucket": 1,
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": 1,
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 1,
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": 1,
+    "aws:s3/bucketVersioning:BucketVersioning": 1,
+    "aws:s3/bucketPolicy:BucketPolicy": 1,
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": 1,
+    "aws:iam/role:Role": 7,
+    "aws:iam/rolePolicy:RolePolicy": 6,
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": 1,
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": 6,
+    "kubernetes:core/v1:Namespace": 1,
+    "kubernetes:core/v1:ConfigMap": 3,
+    "kubernetes:core/v1:ServiceAccount": 2,
+    "kubernetes:core/v1:Secret": 5,
+    "kubernetes:batch/v1:Job": 1,
+    "kubernetes:helm.sh/v3:Release": 1,
+    "pulumi-python:dynamic/airflow:RandomSecret": 5,
+    "pulumi-python:dynamic/airflow:DatabaseTenant": 1,
+}
+# Final snapshots have an identifier made once; only what must not be lost has one.
+PERSISTENT_ONLY = {"pulumi-python:dynamic/airflow:RandomSuffix": 1}
+EXPORTS = {
+    "namespace",
+    "releaseName",
+    "airflowUrl",
+    "apiServerService",
+    "logsBucket",
+    "metadataDatabaseEndpoint",
+    "clusterName",
+    "region",
+    "adminSecretName",
+    "chartVersion",
+    "airflowVersion",
+}
+
+
+def resources(graph: Graph) -> list[Registered]:
+    """What is made in the cloud: no components, no providers."""
+    return [resource for resource in graph.custom if not resource.type.startswith("pulumi:")]
+
+
+@pytest.mark.parametrize("durability", ["persistent", "disposable"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_inventory(stack: str, durability: str, graph_of: GraphOf) -> None:
+    graph = graph_of(stack, durability=durability, database=DATABASE)
+    found = Counter(resource.type for resource in resources(graph))
+    assert found == INVENTORY | (PERSISTENT_ONLY if durability == "persistent" else {})
+
+
+# A database that is allowed with every durability.
+DATABASE = '{"backupRetentionDays": 7}'
+
+
+def test_stacks_are_one_graph(graph_of: GraphOf) -> None:
+    def shape(graph: Graph) -> dict[str, tuple[str, str, frozenset[str]]]:
+        return {
+            resource.name: (
+                resource.type,
+                "" if resource.parent.split("::")[2] == "pulumi:pulumi:Stack" else resource.parent_name,
+                frozenset(resource.dependency_names),
+            )
+            for resource in graph.resources
+        }
+
+    first, *others = [shape(graph_of(stack, durability="disposable", database=DATABASE)) for stack in STACKS]
+    assert others
+    assert all(other == first for other in others)
+
+
+def test_a_renamed_stack_changes_names_and_nothing_else(graph_of: GraphOf) -> None:
+    def texts(name: str) -> list[tuple[str, str]]:
+        graph = graph_of(STACKS[0], name)
+        found = [(resource.name, json.dumps(resource.inputs, sort_keys=True)) for resource in graph.resources]
+        found += [(key, json.dumps(value)) for key, value in graph.exports.items()]
+        # Hashes of names differ with them.
+        return sorted(
+            (key, re.sub(r"\b[0-9a-f]{8}\b", "HASH", text.replace(name, "STACK"))) for key, text in found
+        )
+
+    assert texts("first-name") == texts("other-name")
+
+
+def test_logical_names_hold_no_environment(environment_graph: Graph) -> None:
+    for resource in environment_graph.resources:
+        assert not re.search("|".join([*STACKS, "123456789012", "eu-west-1"]), resource.name)
+
+
+def test_no_source_names_an_environment() -> None:
+    words = re.compile(rf"\b({'|'.join(STACKS)})\b")
+    sources = [
+        path
+        for directory in ("infra", "charts", "airflow_config")
+        for path in (ROOT / directory).rglob("*")
+        # Help texts of the commands may give examples; the option catalogue is Airflow's own text.
+        if path.is_file()
+        and path.suffix in (".py", ".yaml", ".cfg", ".tpl", ".json")
+        and "lifecycle" not in path.parts
+        and "options" not in path.parts
+    ]
+    assert len(sources) > 20
+    assert [str(path) for path in sources if words.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_resource_has_a_component_as_parent(environment_graph: Graph) -> None:
+    by_urn = {resource.urn: resource for resource in environment_graph.resources}
+    for resource in resources(environment_graph):
+        assert not by_urn[resource.parent].custom, resource.name
+        assert resource.name.startswith(f"{resource.parent_name}-")
+
+
+def test_no_resource_has_a_default_provider(environment_graph: Graph) -> None:
+    for resource in resources(environment_graph):
+        package = resource.type.split(":")[0]
+        if package == "pulumi-python":
+            continue
+        assert f"pulumi:providers:{package}::{package}::" in resource.provider, resource.name
+
+
+def test_protection_of_a_persistent_environment(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], durability="persistent", database=DATABASE)
+    assert {resource.name for resource in graph.resources if resource.protect} == STATEFUL
+    instance = graph.one("metadata-database-instance").inputs
+    assert instance["deletionProtection"] is True
+    assert instance["skipFinalSnapshot"] is False
+    assert instance["deleteAutomatedBackups"] is False
+    assert instance["finalSnapshotIdentifier"].endswith("-final-random-of-metadata-database-final-snapshot")
+    assert graph.one("remote-logs-bucket").inputs["forceDestroy"] is False
+    assert graph.one("encryption-key").retain_on_delete is True
+
+
+def test_retirement_lifts_protection_and_keeps_the_final_snapshot(graph_of: GraphOf) -> None:
+    kept = graph_of(STACKS[0], durability="persistent", database=DATABASE)
+    graph = graph_of(STACKS[0], durability="persistent", database=DATABASE, retire="true")
+    assert [resource.name for resource in graph.resources if resource.protect] == []
+    before, after = (found.one("metadata-database-instance").inputs for found in (kept, graph))
+    assert after == before | {"deletionProtection": False}
+    assert graph.one("encryption-key").retain_on_delete is True
+
+
+def test_a_disposable_environment_goes_without_a_trace(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], durability="disposable", database=DATABASE)
+    assert [resource.name for resource in graph.resources if resource.protect] == []
+    assert [resource.name for resource in graph.resources if resource.retain_on_delete] == []
+    instance = graph.one("metadata-database-instance").inputs
+    assert instance["deletionProtection"] is False
+    assert instance["skipFinalSnapshot"] is True
+    assert instance["deleteAutomatedBackups"] is True
+    assert "finalSnapshotIdentifier" not in instance
+    assert graph.one("remote-logs-bucket").inputs["forceDestroy"] is True
+    assert graph.one("encryption-key").inputs["deletionWindowInDays"] == 7
+
+
+def test_the_database_is_private_encrypted_and_managed(environment_graph: Graph) -> None:
+    instance = environment_graph.one("metadata-database-instance").inputs
+    assert instance["publiclyAccessible"] is False
+    assert instance["storageEncrypted"] is True
+    assert instance["kmsKeyId"] == "arn:aws:mock:::encryption-key"
+    assert instance["masterUserSecretKmsKeyId"] == "arn:aws:mock:::encryption-key"
+    assert instance["manageMasterUserPassword"] is True
+    assert "password" not in instance
+    assert instance["autoMinorVersionUpgrade"] is True
+    assert instance["copyTagsToSnapshot"] is True
+    assert instance["iamDatabaseAuthenticationEnabled"] is True
+    # Only the major is pinned: a pinned minor would be an endless difference after RDS's own upgrade.
+    assert "." not in instance["engineVersion"]
+    parameters = environment_graph.one("metadata-database-parameters").inputs["parameters"]
+    assert {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"} in parameters
+
+
+def test_only_pods_of_the_cluster_reach_the_database(environment_graph: Graph) -> None:
+    group = environment_graph.one("metadata-database-access").inputs
+    assert not group.keys() & {"ingress", "egress"}
+    rule = environment_graph.one("metadata-database-access-from-pods").inputs
+    assert rule["referencedSecurityGroupId"] == "sg-0123456789abcdef0"
+    assert not rule.keys() & {"cidrIpv4", "cidrIpv6", "prefixListId"}
+    assert (rule["ipProtocol"], rule["fromPort"], rule["toPort"]) == ("tcp", 5432, 5432)
+    assert environment_graph.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule") == []
+
+
+def test_logs_are_private_encrypted_and_for_tls_only(environment_graph: Graph) -> None:
+    block = environment_graph.one("remote-logs-public-access").inputs
+    assert {key: value for key, value in block.items() if key != "bucket"} == dict.fromkeys(
+        ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"], True
+    )
+    (rule,) = environment_graph.one("remote-logs-encryption").inputs["rules"]
+    assert rule["bucketKeyEnabled"] is True
+    assert rule["applyServerSideEncryptionByDefault"] == {
+        "sseAlgorithm": "aws:kms",
+        "kmsMasterKeyId": "arn:aws:mock:::encryption-key",
+    }
+    (statement,) = json.loads(environment_graph.one("remote-logs-policy").inputs["policy"])["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+    assert environment_graph.one("remote-logs-ownership").inputs["rule"] == {
+        "objectOwnership": "BucketOwnerEnforced"
+    }
+
+
+def test_trust_is_bound_to_the_cluster(environment_graph: Graph) -> None:
+    for association in environment_graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation"):
+        account = association.inputs["serviceAccount"].removeprefix("airflow-")
+        role = environment_graph.one(f"identity-{account}-role")
+        (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+        assert statement["Condition"]["ArnEquals"]["aws:SourceArn"].endswith(":cluster/shared")
+        assert association.inputs["roleArn"] == f"arn:aws:mock:::{role.name}"
+
+
+RANDOM = re.compile(r"random-of-(?!metadata-database-final-snapshot)")
+
+
+def leaves(value: Any, path: str) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [
+            leaf for key, item in value.items() for leaf in leaves(item, f"{path}.{key}" if path else key)
+        ]
+    if isinstance(value, list):
+        return [leaf for index, item in enumerate(value) for leaf in leaves(item, f"{path}[{index}]")]
+    return [(path, str(value))]
+
+
+def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
+    secret = 0
+    for resource in environment_graph.resources:
+        for path, text in leaves(resource.inputs, ""):
+            if RANDOM.search(text):
+                secret += 1
+                assert any(path.startswith(marked) for marked in resource.secret_inputs), (
+                    resource.name,
+                    path,
+                )
+                assert resource.type == "kubernetes:core/v1:Secret", resource.name
+    # Three keys, two URLs, two passwords: the search finds what it looks for.
+    assert secret == 7
+    assert not RANDOM.search(json.dumps(environment_graph.exports))
+
+
+def test_random_values_are_marked_secret(environment_graph: Graph) -> None:
+    for resource in environment_graph.of("pulumi-python:dynamic/airflow:RandomSecret"):
+        assert "value" in resource.additional_secret_outputs
+
+
+def test_the_namespace_dies_before_what_its_pods_need(environment_graph: Graph) -> None:
+    for needed in (
+        "metadata-database-instance",
+        "remote-logs-bucket",
+        "remote-logs-policy",
+        "identity-worker-association",
+        "identity-worker-policy",
+    ):
+        assert environment_graph.reaches("namespace-namespace", needed)
+        assert environment_graph.reaches("airflow-release", needed)
+
+
+def test_order_of_a_deployment(environment_graph: Graph) -> None:
+    order = [
+        "metadata-database-instance",
+        "namespace-namespace",
+        "secrets-metadata-secret",
+        "tenant-role-and-database",
+        "migration-job",
+        "airflow-release",
+    ]
+    for earlier, later in pairwise(order):
+        assert environment_graph.reaches(later, earlier), (earlier, later)
+        assert not environment_graph.reaches(earlier, later)
+    for mounted in ("namespace-database-ca", "namespace-job-scripts", "namespace-migration"):
+        assert environment_graph.reaches("migration-job", mounted)
+        assert environment_graph.reaches("tenant-role-and-database", mounted)
+    for secret in ("fernet-key-secret", "api-secret-key-secret", "jwt-secret", "administrator-secret"):
+        assert environment_graph.reaches("airflow-release", f"secrets-{secret}")
+
+
+def test_the_release_is_the_pinned_chart_and_waits(environment_graph: Graph) -> None:
+    release = environment_graph.one("airflow-release").inputs
+    assert release["name"] == "airflow"
+    assert release["chart"] == ".charts/airflow"
+    assert release["version"] == environment_graph.exports["chartVersion"]
+    assert release.get("skipAwait", False) is False
+    assert release.get("atomic", False) is False
+    annotations = release["values"]["scheduler"]["podAnnotations"]
+    assert {"checksum/secrets", "checksum/database-ca"} <= set(annotations)
+
+
+def test_exports_are_the_contract(environment_graph: Graph) -> None:
+    assert set(environment_graph.exports) == EXPORTS
+    assert all(isinstance(value, str) and value for value in environment_graph.exports.values())
+
+
+def test_providers_name_account_region_and_tags(environment_graph: Graph) -> None:
+    (provider,) = environment_graph.of("pulumi:providers:aws")
+    assert json.loads(provider.inputs["allowedAccountIds"]) == ["123456789012"]
+    tags = json.loads(provider.inputs["defaultTags"])["tags"]
+    assert {"project", "stack", "deployment-id", "owner"} <= set(tags)
+    (cluster,) = environment_graph.of("pulumi:providers:kubernetes")
+    command = json.loads(cluster.inputs["kubeconfig"])["users"][0]["user"]["exec"]
+    assert [command["command"], *command["args"][:2]] == ["aws", "eks", "get-token"]
+    assert "token" not in json.loads(cluster.inputs["kubeconfig"])["users"][0]["user"]
+
+
+def test_without_a_canary_there_is_no_canary(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], canary="false")
+    assert "airflow-canary" not in {resource.name for resource in graph.resources}
+
+
+def test_a_brought_cluster_gives_the_same_graph(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], cluster='{"name": "platform"}')
+    from_stack = graph_of(STACKS[0])
+    assert {resource.name for resource in graph.resources} == {
+        resource.name for resource in from_stack.resources
+    }
+    assert graph.exports["clusterName"] == "platform"

@@ -1,0 +1,175 @@
+"""Stack files become settings, or a list of mistakes; never anything else."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime import config as runtime_config
+
+from infra import config
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
+REQUIRED = {
+    "region": "eu-west-1",
+    "accountId": "123456789012",
+    "owner": "data-platform",
+    "cluster": {"stack": "organization/airflow-cluster/shared"},
+}
+STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["config"])
+
+
+def natural(path: Path) -> dict[str, Any]:
+    """The file's values by key; the engine writes top-level numbers and booleans as quoted text."""
+    own = {key.removeprefix("airflow:"): value for key, value in configuration(path).items()}
+    return {key: config.decode(key, value) for key, value in own.items()}
+
+
+def attribute(settings: object, path: str) -> object:
+    for name in path.split("."):
+        settings = getattr(settings, name)
+    return settings
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case_file(path: Path) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = {key: value for key, value in REQUIRED.items() if key not in case.get("remove", [])}
+    values |= case.get("set", {})
+    if "errors" not in case:
+        settings = config.parse(values)
+        assert {name: attribute(settings, name) for name in case["expect"]} == case["expect"]
+        return
+    with pytest.raises(config.SettingsError) as caught:
+        config.parse(values)
+    found = {mistake.key: str(mistake) for mistake in caught.value.mistakes}
+    assert sorted(found) == sorted(key for key, _ in case["errors"]), str(caught.value)
+    assert all(fragment in found[key] for key, fragment in case["errors"]), str(caught.value)
+    assert all(text in str(caught.value) for text in found.values())
+
+
+def test_case_files_are_all_of_a_known_form() -> None:
+    allowed = {"says", "set", "remove", "expect", "errors"}
+    for path in CASES:
+        case = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert set(case) <= allowed, path.name
+        assert ("errors" in case) == path.name.startswith("wrong_"), path.name
+
+
+def test_text_that_is_no_unicode_is_named() -> None:
+    with pytest.raises(config.SettingsError, match="airflow:'owner': holds characters"):
+        config.parse({**REQUIRED, "owner": "\ud800"})
+
+
+def test_a_secret_value_is_not_shown() -> None:
+    with pytest.raises(config.SettingsError) as caught:
+        config.parse({**REQUIRED, "region": "hunter2"}, hidden=["region"])
+    assert "hunter2" not in str(caught.value)
+    assert "[secret]" in str(caught.value)
+
+
+@pytest.fixture
+def runtime_configuration() -> Any:
+    yield lambda texts, secrets=(): runtime_config.set_all_config(texts, list(secrets))
+    runtime_config.set_all_config({}, [])
+
+
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
+def test_the_engines_texts_give_the_same_as_the_file(path: Path, runtime_configuration: Any) -> None:
+    # The engine hands every value over as text, structured ones as JSON.
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in configuration(path).items()
+    }
+    runtime_configuration(texts)
+    assert config.load() == config.parse(natural(path))
+
+
+def test_keys_of_other_namespaces_are_not_ours(runtime_configuration: Any) -> None:
+    texts = {
+        f"airflow:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in REQUIRED.items()
+    }
+    runtime_configuration({**texts, "aws:region": "us-east-1", "pulumi:tags": "{}"})
+    assert config.load().region == "eu-west-1"
+
+
+def test_unknown_keys_of_the_namespace_are_refused(runtime_configuration: Any) -> None:
+    # The engine itself accepts undeclared keys in silence.
+    texts = {
+        f"airflow:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in REQUIRED.items()
+    }
+    runtime_configuration({**texts, "airflow:regoin": "us-east-1"})
+    with pytest.raises(config.SettingsError, match="did you mean region"):
+        config.load()
+
+
+def test_stack_files_have_the_same_keys() -> None:
+    def keys(value: Any, path: str = "") -> set[str]:
+        if not isinstance(value, dict):
+            return {path}
+        return {path} | {name for key, item in value.items() for name in keys(item, f"{path}.{key}")}
+
+    first, *others = [keys(configuration(path)) for path in STACK_FILES]
+    assert len(STACK_FILES) >= 2
+    assert all(other == first for other in others)
+
+
+# Anything that YAML or JSON can hold, numbers that are none included.
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [path]
+    return [path, *(found for key, item in value.items() for found in paths(item, (*path, key)))]
+
+
+@given(data=st.data(), replacement=JSON, name=st.text(max_size=12))
+def test_any_mutation_loads_or_gives_a_precise_mistake(
+    data: st.DataObject, replacement: Any, name: str
+) -> None:
+    values = natural(ROOT / "Pulumi.prod.yaml")
+    path = data.draw(st.sampled_from([path for path in paths(values) if path]))
+    mutated = deepcopy(values)
+    holder = mutated
+    for key in path[:-1]:
+        holder = holder[key]
+    kind = data.draw(st.sampled_from(["replace", "remove", "rename", "add"]))
+    if kind == "replace":
+        holder[path[-1]] = replacement
+    elif kind == "remove":
+        del holder[path[-1]]
+    elif kind == "rename":
+        holder[name] = holder.pop(path[-1])
+    else:
+        holder[name] = replacement
+    found = mistakes_of(mutated)
+    tops = {path[0]} | ({name} if len(path) == 1 else set())
+    # A mistake names the key that was touched.
+    assert not found or any(top in mistake.key for mistake in found for top in tops), (kind, path, found)
+
+
+def mistakes_of(values: dict[str, Any]) -> tuple[config.Mistake, ...]:
+    """The mistakes in `values`, none for a valid file; anything else that is raised fails the test."""
+    try:
+        config.parse(values)
+    except config.SettingsError as error:
+        return error.mistakes or pytest.fail("an error without a mistake")
+    return ()

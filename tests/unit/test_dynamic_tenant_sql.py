@@ -1,0 +1,132 @@
+"""The tenant's SQL on a real Postgres, with a master user that is no superuser, as on RDS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from infra.jobs import database_tenant
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(not BINARIES, reason="no Postgres server on this machine; see make setup")
+
+Connect = Callable[..., psycopg.Connection[Any]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Connect]:
+    """A server on a socket of its own; Postgres refuses to run as root."""
+    # A short path: a socket's has 107 bytes at most.
+    with TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
+        user: dict[str, Any] = (
+            {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        )
+        if user:
+            shutil.chown(directory, NOBODY, NOBODY)
+
+        def run(tool: str, *arguments: str) -> None:
+            command = [str(BINARIES[-1].with_name(tool)), "--pgdata", f"{directory}/data", *arguments]
+            subprocess.run(command, check=True, capture_output=True, cwd=directory, **user)
+
+        run(
+            "initdb",
+            "--username",
+            "super",
+            "--auth",
+            "scram-sha-256",
+            "--no-sync",
+            f"--pwfile={_password(directory)}",
+        )
+        options = f"-c listen_addresses= -c unix_socket_directories={directory} -c fsync=off"
+        run("pg_ctl", "start", "--wait", "--log", f"{directory}/log", "--options", options)
+        opened: list[psycopg.Connection[Any]] = []
+
+        def connect(database: str, role: str) -> psycopg.Connection[Any]:
+            connection = psycopg.connect(
+                host=directory, dbname=database, user=role, password="password", autocommit=True
+            )
+            opened.append(connection)
+            return connection
+
+        try:
+            administration = connect("postgres", "super")
+            for role, options in (("master", "CREATEROLE CREATEDB"), ("stranger", "")):
+                administration.execute(f"CREATE ROLE {role} LOGIN {options} PASSWORD 'password'".encode())
+            administration.execute("ALTER DATABASE postgres OWNER TO master")
+            yield connect
+        finally:
+            for connection in opened:
+                connection.close()
+            run("pg_ctl", "stop", "--mode", "immediate")
+
+
+def _password(directory: str) -> Path:
+    path = Path(directory) / "password"
+    path.write_text("password", encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def create(connect: Connect) -> None:
+    master = connect("postgres", "master")
+    verifier = master.pgconn.encrypt_password(b"password", b"airflow", b"scram-sha-256").decode()
+    database_tenant.create(master.cursor(), sql, "airflow", "airflow", verifier, 20)
+    database_tenant.close_schema(connect("airflow", "master").cursor(), sql, "airflow")
+
+
+def drop(connect: Connect) -> None:
+    database_tenant.drop(connect("postgres", "master").cursor(), sql, "airflow", "airflow")
+
+
+def listing(connect: Connect) -> set[str]:
+    query = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
+    return {row[0] for row in connect("postgres", "super").execute(query).fetchall()}
+
+
+def test_the_tenant_owns_its_database_alone_and_goes_without_a_trace(server: Connect) -> None:
+    before = listing(server)
+    create(server)
+    create(server)  # every step may be repeated
+    session = server("airflow", "airflow")
+    session.execute("CREATE TABLE kept (id int)")
+    for database, role in (("airflow", "stranger"), ("postgres", "airflow"), ("postgres", "stranger")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            server(database, role)
+    create(server)
+    assert session.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    # The open session does not keep the database from going.
+    drop(server)
+    drop(server)
+    assert listing(server) == before
+    with pytest.raises(psycopg.OperationalError):
+        session.execute("SELECT 1")
+
+
+def test_the_password_never_reaches_the_server_in_clear(server: Connect) -> None:
+    class Recorder:
+        statements: tuple[str, ...] = ()
+
+        def execute(self, statement: Any, _values: Any = None) -> None:
+            text = statement if isinstance(statement, str) else statement.as_string(None)
+            self.statements = (*self.statements, text)
+
+        def fetchone(self) -> None:
+            return None
+
+    recorder = Recorder()
+    master = server("postgres", "master")
+    verifier = master.pgconn.encrypt_password(b"in-clear", b"airflow", b"scram-sha-256").decode()
+    database_tenant.create(recorder, sql, "airflow", "airflow", verifier, -1)
+    assert any("SCRAM-SHA-256$" in statement for statement in recorder.statements)
+    assert not any("in-clear" in statement for statement in recorder.statements)

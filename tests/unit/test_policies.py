@@ -1,0 +1,146 @@
+"""Policies allow what is needed and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra import naming, policies
+from infra.components.workload_identity import airflow_statements
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+BUCKET, KEY = "arn:aws:s3:::logs", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+MASTER = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1"
+NAMES = naming.names_of("airflow", "team-a", account_id=ACCOUNT, region=REGION)
+OTHER = naming.names_of("airflow", "team-b", account_id=ACCOUNT, region=REGION)
+
+
+def resolved(build: Callable[[], Any]) -> Any:
+    """The document that `build` returns, with its Outputs resolved."""
+
+    async def run() -> Any:
+        return await pulumi.Output.json_dumps(build()).future()
+
+    return json.loads(asyncio.run(run()))
+
+
+@pytest.fixture(scope="module")
+def statements() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = resolved(
+        lambda: airflow_statements(names=NAMES, bucket_arn=BUCKET, key_arn=KEY, master_secret_arn=MASTER)
+    )
+    return found
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def actions(found: list[dict[str, Any]]) -> set[str]:
+    return {action for statement in found for action in listed(statement["Action"])}
+
+
+def test_each_account_may_do_exactly_this(statements: dict[str, list[dict[str, Any]]]) -> None:
+    read = {"s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
+    write = read | {"s3:PutObject", "kms:GenerateDataKey"}
+    secrets = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
+    assert {account: actions(found) for account, found in statements.items()} == {
+        "airflow-scheduler": secrets,
+        "airflow-api-server": read | secrets,
+        "airflow-dag-processor": secrets,
+        "airflow-triggerer": write | secrets,
+        "airflow-worker": write | secrets,
+        "airflow-database-administration": secrets,
+    }
+
+
+def test_no_statement_has_a_wildcard_action_or_resource(
+    statements: dict[str, list[dict[str, Any]]],
+) -> None:
+    for found in statements.values():
+        for statement in found:
+            assert statement["Effect"] == "Allow"
+            assert all("*" not in action for action in listed(statement["Action"]))
+            assert all(resource.startswith("arn:") for resource in listed(statement["Resource"]))
+
+
+def test_statements_of_a_policy_have_names_of_their_own(
+    statements: dict[str, list[dict[str, Any]]],
+) -> None:
+    for found in statements.values():
+        names = [statement["Sid"] for statement in found]
+        assert len(set(names)) == len(names)
+        assert all(name.isalnum() for name in names)
+
+
+def test_only_database_administration_reads_the_master_secret(
+    statements: dict[str, list[dict[str, Any]]],
+) -> None:
+    readers = [
+        account
+        for account, found in statements.items()
+        if any(MASTER in listed(statement["Resource"]) for statement in found)
+    ]
+    assert readers == ["airflow-database-administration"]
+
+
+def test_secrets_of_another_environment_are_out_of_reach(
+    statements: dict[str, list[dict[str, Any]]],
+) -> None:
+    base = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+    foreign = f"{base}{OTHER.secrets_prefix}/connections/warehouse-AbCdEf"
+    own = f"{base}{NAMES.secrets_prefix}/connections/warehouse-AbCdEf"
+    resources = [
+        resource
+        for statement in statements["airflow-worker"]
+        if "secretsmanager:GetSecretValue" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    assert not any(foreign.startswith(resource.rstrip("*")) for resource in resources)
+    assert any(own.startswith(resource.rstrip("*")) for resource in resources)
+
+
+def test_the_key_serves_through_its_service_only(statements: dict[str, list[dict[str, Any]]]) -> None:
+    for found in statements.values():
+        for statement in found:
+            if any(action.startswith("kms:") for action in listed(statement["Action"])):
+                service = statement["Condition"]["StringEquals"]["kms:ViaService"]
+                assert service in (f"s3.{REGION}.amazonaws.com", f"secretsmanager.{REGION}.amazonaws.com")
+
+
+def test_pod_identity_trust_is_bound_to_account_and_cluster() -> None:
+    cluster = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shared"
+    (statement,) = policies.pod_identity_trust(cluster_arn=cluster, account_id=ACCOUNT)["Statement"]
+    assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert sorted(statement["Action"]) == ["sts:AssumeRole", "sts:TagSession"]
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnEquals": {"aws:SourceArn": cluster},
+    }
+
+
+def test_requests_without_tls_are_refused_for_bucket_and_objects() -> None:
+    (statement,) = resolved(lambda: policies.tls_only(bucket_arn=BUCKET))["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [BUCKET, f"{BUCKET}/*"]
+
+
+def test_no_key_policy_trusts_everybody() -> None:
+    policy = policies.key_policy(account_id=ACCOUNT, region=REGION, log_groups=["/aws/rds/x"])
+    principals = [json.dumps(statement["Principal"]) for statement in policy["Statement"]]
+    assert not any('"*"' in principal for principal in principals)
+    assert any(f"arn:aws:iam::{ACCOUNT}:root" in principal for principal in principals)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_partition_of_a_region(region: str, partition: str) -> None:
+    assert policies.partition(region) == partition

@@ -1,0 +1,113 @@
+"""The models themselves: documented, frozen, and the same as the project files declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from infra import config
+from infra.cluster_settings import ClusterProjectSettings
+from infra.settings import EnvironmentSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = [
+    (EnvironmentSettings, ROOT / "Pulumi.yaml"),
+    (ClusterProjectSettings, ROOT / "cluster" / "Pulumi.yaml"),
+]
+REQUIRED = {
+    "region": "eu-west-1",
+    "accountId": "123456789012",
+    "owner": "data-platform",
+    "cluster": {"name": "platform"},
+}
+
+
+def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        yield f"{path}{name}", field
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from fields(annotation, f"{path}{name}.")
+
+
+@pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])
+def test_every_parameter_says_what_it_is(model: type[BaseModel], path: Path) -> None:
+    assert [name for name, field in fields(model) if len(field.description or "") < 10] == []
+
+
+@pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])
+def test_project_file_declares_the_models_keys(model: type[BaseModel], path: Path) -> None:
+    declared = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
+    own = {key: entry for key, entry in declared.items() if ":" not in key}
+    expected = {field.alias or name: field for name, field in model.model_fields.items()}
+    assert set(own) == set(expected)
+    for key, field in expected.items():
+        assert own[key]["description"].strip() == field.description, key
+        # A key without a default is required of every stack by the engine.
+        assert ("default" not in own[key]) == field.is_required(), key
+
+
+@pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])
+def test_declared_defaults_are_the_models(model: type[BaseModel], path: Path) -> None:
+    # The engine fills declared defaults in, so they must mean what an absent key means.
+    project = yaml.safe_load(path.read_text(encoding="utf-8"))
+    stack = next(iter(sorted(path.parent.glob("Pulumi.*.yaml"))))
+    given = yaml.safe_load(stack.read_text(encoding="utf-8"))["config"]
+    name = project["name"]
+    required = {
+        key: given[f"{name}:{key}"]
+        for key, entry in project["config"].items()
+        if ":" not in key and "default" not in entry
+    }
+    defaults = {
+        key: entry["default"]
+        for key, entry in project["config"].items()
+        if ":" not in key and "default" in entry
+    }
+    assert config.parse_as(model, name, {**required, **defaults}) == config.parse_as(model, name, required)
+
+
+def test_settings_can_not_be_changed() -> None:
+    settings = config.parse(REQUIRED)
+    with pytest.raises(ValidationError):
+        settings.retire = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("durability", "retire", "persistent", "protected"),
+    [
+        ("persistent", False, True, True),
+        ("persistent", True, True, False),
+        ("disposable", False, False, False),
+    ],
+)
+def test_protection_follows_durability(
+    durability: str, retire: bool, persistent: bool, protected: bool
+) -> None:
+    settings = config.parse({**REQUIRED, "durability": durability, "retire": retire})
+    assert (settings.persistent, settings.protected) == (persistent, protected)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"network": "10.0.0.0/24"}, "airflow-cluster:network"),
+        ({"network": "10.0.0.1/16"}, "airflow-cluster:network"),
+        ({"deployFrom": ["0.0.0.0/0"]}, "airflow-cluster:deployFrom"),
+        ({"nat": "none"}, "airflow-cluster:nat"),
+        ({"administrators": ["me"]}, "airflow-cluster:administrators.0"),
+        ({"name": "A"}, "airflow-cluster:name"),
+    ],
+)
+def test_cluster_mistakes_name_their_key(change: dict[str, Any], key: str) -> None:
+    valid = {key: REQUIRED[key] for key in ("region", "accountId", "owner")} | {"name": "shared"}
+    config.parse_as(ClusterProjectSettings, "airflow-cluster", valid)
+    with pytest.raises(config.SettingsError) as caught:
+        config.parse_as(ClusterProjectSettings, "airflow-cluster", valid | change)
+    assert [mistake.key for mistake in caught.value.mistakes] == [key]
