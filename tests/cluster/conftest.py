@@ -1,0 +1,48 @@
+"""One environment for all tests of this tier: stood up once, by the commands that a user types.
+
+The tier runs inside `embedded run --`, so plain tools talk to the embedded cloud.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from witness import (
+    DOWN_SECONDS,
+    ROOT,
+    STACK,
+    UP_SECONDS,
+    Environment,
+    checkout_files,
+    diagnosis,
+    listing,
+    parsed,
+    run,
+    stacks,
+)
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[Environment]:
+    """STACK, deployed by `airflow-env up`; deleted at the end, with the cluster that it came with."""
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        pytest.skip("needs the embedded cloud: embedded run -- pytest -m cluster")
+    if STACK in stacks():
+        pytest.skip(f"the environment {STACK} is in use; end it with `make down` first")
+    before, files = listing(), checkout_files()
+    cluster_was_there = bool(stacks(ROOT / "cluster"))
+    try:
+        ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)
+        said = ended.stdout + ended.stderr
+        print(said)
+        if ended.returncode != 0:
+            pytest.fail(f"airflow-env up {STACK} failed:\n{said}\n{diagnosis()}", pytrace=False)
+        outputs = parsed("pulumi", "stack", "output", "--json", "--stack", STACK)
+        yield Environment(STACK, outputs, said, before, files)
+    finally:
+        if STACK in stacks():
+            run("airflow-env", "down", STACK, seconds=DOWN_SECONDS)
+        if not cluster_was_there and stacks(ROOT / "cluster"):
+            run("airflow-env", "down", "--all", seconds=DOWN_SECONDS)

@@ -1,0 +1,208 @@
+"""A whole environment on the embedded cloud: it works, settles, keeps its secrets, and goes without a trace.
+
+The last two tests end it, so they stay last.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import re
+import urllib.parse
+from pathlib import Path
+
+import boto3
+import pytest
+from witness import (
+    DOWN_SECONDS,
+    STACK,
+    UP_SECONDS,
+    Environment,
+    checkout_files,
+    listing,
+    parsed,
+    run,
+    stacks,
+    succeed,
+)
+
+pytestmark = pytest.mark.cluster
+
+# Shorter values of Secrets are names and addresses, not keys.
+SHORTEST_SECRET = 16
+
+
+def test_the_canary_passes_and_its_logs_are_in_the_bucket(environment: Environment) -> None:
+    """The rows are green, and S3 itself has the logs of a run that was not there before."""
+    s3, bucket = boto3.client("s3"), environment.outputs["logsBucket"]
+    before = _keys(s3, bucket)
+    answer = json.loads(succeed("airflow-env", "canary", STACK, "--json", seconds=900))
+    assert [row for row in answer["rows"] if row["outcome"] != "passed"] == []
+    fresh = [key for key in _keys(s3, bucket) - before if "dag_id=canary/" in key]
+    tasks = sorted(match[1] for key in fresh if (match := re.search(r"/task_id=(\w+)/attempt=1\.log$", key)))
+    assert tasks == ["read", "write"]
+    pods = set()
+    for key in fresh:
+        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        pods |= set(re.findall(r"canary-marker task=\w+ nonce=\w+ pod=([a-z0-9-]+)", text))
+    assert len(pods) == 2
+
+
+def test_a_second_up_changes_nothing(environment: Environment) -> None:
+    ended = run(
+        "pulumi",
+        "up",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+        "--expect-no-changes",
+        "--stack",
+        environment.stack,
+        seconds=UP_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_checkout_stays_clean(environment: Environment) -> None:
+    """Deploying writes no salt, key, state or cache into files that git would show."""
+    assert checkout_files() == environment.checkout_before
+
+
+def test_manifests_and_state_do_not_know_the_embedded_cloud(environment: Environment) -> None:
+    """Only admission, as on EKS, tells pods where AWS is; nothing that the program wrote does."""
+    endpoint = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    assert endpoint.hostname
+    address = re.compile(rf"(?<![\d.]){re.escape(endpoint.hostname)}(?!\d)")
+    texts = {"state": succeed("pulumi", "stack", "export", "--show-secrets", "--stack", environment.stack)}
+    kinds = succeed("kubectl", "api-resources", "--namespaced", "--verbs", "list", "--output", "name").split()
+    for kind in kinds:
+        # Pods carry what admission put there; events quote pods.
+        if kind in ("pods", "events", "events.events.k8s.io"):
+            continue
+        texts[kind] = environment.kubectl("get", kind, "--output", "yaml")
+    texts["helm release"] = _helm_release(environment)
+    assert "secrets" in texts
+    assert "deployments.apps" in texts
+    assert [name for name, text in texts.items() if address.search(text)] == []
+    assert [name for name, text in texts.items() if "AWS_ENDPOINT_URL" in text] == []
+
+
+def test_pods_are_told_where_aws_is(environment: Environment) -> None:
+    """The other half of the test before: the pattern that is absent there is present here."""
+    pods = environment.kubectl("get", "pods", "--selector", "component=scheduler", "--output", "yaml")
+    assert os.environ["AWS_ENDPOINT_URL"] in pods
+
+
+def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
+    """Every value of the namespace's Secrets, as it is and encoded, against all that is not a Secret."""
+    planted = _secret_values(environment)
+    # Fernet, API and JWT keys, two passwords, two URLs.
+    assert len(planted) >= 7
+    places = {
+        "state": succeed("pulumi", "stack", "export", "--stack", environment.stack),
+        "outputs": succeed("pulumi", "stack", "output", "--json", "--stack", environment.stack),
+        "what up printed": environment.said,
+        "release": _helm_release(environment),
+        "logs of pods": _logs(environment),
+        "process list": _process_list(),
+    }
+    for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
+        places[kind] = environment.kubectl("get", kind, "--output", "yaml")
+    found = [
+        f"{name} in {place}"
+        for name, value in planted.items()
+        for form in _forms(value)
+        for place, text in places.items()
+        if form in text
+    ]
+    assert found == []
+
+
+def test_the_administrators_password_opens_airflow_and_another_does_not(environment: Environment) -> None:
+    """`airflow-env password` prints what the Secret holds, and nothing else."""
+    secret = json.loads(
+        environment.kubectl("get", "secret", environment.outputs["adminSecretName"], "--output", "json")
+    )
+    expected = base64.b64decode(secret["data"]["password"]).decode()
+    assert succeed("airflow-env", "password", STACK).strip() == expected
+    assert expected not in environment.said
+
+
+def test_down_leaves_nothing_of_the_environment(environment: Environment) -> None:
+    there = listing()
+    assert environment.namespace in there["namespaces"]
+    assert environment.outputs["logsBucket"] in there["buckets"]
+    assert len(there["databases"] - environment.before["databases"]) == 1
+    succeed("airflow-env", "down", STACK, seconds=DOWN_SECONDS)
+    after = listing()
+    assert environment.namespace not in after["namespaces"]
+    assert environment.outputs["logsBucket"] not in after["buckets"]
+    assert after["databases"] == environment.before["databases"]
+    assert STACK not in stacks()
+
+
+def test_down_all_leaves_what_was_there_before(environment: Environment) -> None:
+    succeed("airflow-env", "down", "--all", seconds=DOWN_SECONDS)
+    after = listing()
+    assert {kind: after[kind] - environment.before[kind] for kind in after} == {kind: set() for kind in after}
+
+
+def _keys(client: object, bucket: str) -> set[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)  # type: ignore[attr-defined]
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
+
+
+def _helm_release(environment: Environment) -> str:
+    """Values and manifests of the release as helm keeps them: JSON, gzipped, in base64, in a Secret."""
+    secrets = environment.kubectl("get", "secrets", "--selector", "owner=helm", "--output", "json")
+    texts = []
+    for item in json.loads(secrets)["items"]:
+        packed = base64.b64decode(base64.b64decode(item["data"]["release"]))
+        texts.append(gzip.decompress(packed).decode())
+    assert texts
+    return "\n".join(texts)
+
+
+def _secret_values(environment: Environment) -> dict[str, str]:
+    secrets = parsed("kubectl", "--namespace", environment.namespace, "get", "secrets", "--output", "json")
+    values = {}
+    for item in secrets["items"]:
+        if item["metadata"].get("labels", {}).get("owner") == "helm":
+            continue
+        for key, data in (item.get("data") or {}).items():
+            value = base64.b64decode(data).decode(errors="replace")
+            if len(value) >= SHORTEST_SECRET:
+                values[f"{item['metadata']['name']}/{key}"] = value
+    return values
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it is, URL-encoded, and in base64 at each of the three alignments within a longer text."""
+    forms = {value, urllib.parse.quote(value, safe="")}
+    raw = value.encode()
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).decode()
+        # Ends depend on the neighbours; the middle is the value's own.
+        forms.add(encoded[4 if shift else 0 : -4])
+    return forms
+
+
+def _logs(environment: Environment) -> str:
+    pods = environment.kubectl("get", "pods", "--output", "name").split()
+    return "\n".join(
+        run("kubectl", "-n", environment.namespace, "logs", pod, "--all-containers", "--tail", "-1").stdout
+        for pod in pods
+    )
+
+
+def _process_list() -> str:
+    """Arguments of all processes of this machine, those of the pods too."""
+    texts = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            texts.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(texts)

@@ -1,0 +1,112 @@
+"""Witnesses of the cluster tier: boto3, kubectl, git and the Pulumi CLI, never the code under test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = "staging"
+UP_SECONDS = 1500
+DOWN_SECONDS = 900
+
+
+def run(*command: str, seconds: float = 120, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout and return what it said."""
+    return subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, timeout=seconds, check=False
+    )
+
+
+def succeed(*command: str, seconds: float = 120, directory: Path = ROOT) -> str:
+    """Run a command that must succeed, and return its standard output."""
+    ended = run(*command, seconds=seconds, directory=directory)
+    if ended.returncode != 0:
+        pytest.fail(f"`{' '.join(command)}` ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
+    return ended.stdout
+
+
+def parsed(*command: str) -> Any:
+    """Run a command that must print JSON."""
+    return json.loads(succeed(*command))
+
+
+def stacks(directory: Path = ROOT) -> set[str]:
+    """Names of the stacks in the state backend."""
+    return {
+        item["name"] for item in json.loads(succeed("pulumi", "stack", "ls", "--json", directory=directory))
+    }
+
+
+def listing() -> dict[str, set[str]]:
+    """What is there, as AWS and Kubernetes say; things that wait for their deletion do not count."""
+    clients: dict[str, Any] = {
+        name: boto3.client(name) for name in ("s3", "rds", "kms", "iam", "secretsmanager", "logs", "eks")
+    }
+    namespaces = parsed("kubectl", "get", "namespaces", "--output", "json")["items"]
+    return {
+        "namespaces": {item["metadata"]["name"] for item in namespaces},
+        "buckets": {item["Name"] for item in clients["s3"].list_buckets()["Buckets"]},
+        "databases": {
+            item["DBInstanceIdentifier"] for item in clients["rds"].describe_db_instances()["DBInstances"]
+        },
+        "parameter groups": {
+            item["DBParameterGroupName"]
+            for item in clients["rds"].describe_db_parameter_groups()["DBParameterGroups"]
+        },
+        "key aliases": {item["AliasName"] for item in clients["kms"].list_aliases()["Aliases"]},
+        "roles": {item["RoleName"] for item in _pages(clients["iam"], "list_roles", "Roles")},
+        "secrets": {item["Name"] for item in clients["secretsmanager"].list_secrets()["SecretList"]},
+        "log groups": {item["logGroupName"] for item in clients["logs"].describe_log_groups()["logGroups"]},
+        "clusters": set(clients["eks"].list_clusters()["clusters"]),
+        "networks": {item["VpcId"] for item in boto3.client("ec2").describe_vpcs()["Vpcs"]},
+    }
+
+
+def checkout_files() -> str:
+    """State of the checkout as git sees it, with the content of what the Pulumi CLI likes to write into."""
+    written = [*ROOT.glob("Pulumi*.yaml"), *(ROOT / "cluster").glob("Pulumi*.yaml")]
+    contents = [f"{path}\n{path.read_text(encoding='utf-8')}" for path in sorted(written)]
+    return "\n".join([succeed("git", "status", "--porcelain"), *contents])
+
+
+def _pages(client: Any, operation: str, key: str) -> Iterator[Any]:
+    for page in client.get_paginator(operation).paginate():
+        yield from page[key]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A deployed environment, and what was there before it."""
+
+    stack: str
+    outputs: dict[str, str]
+    said: str
+    """What `airflow-env up` printed."""
+    before: dict[str, set[str]]
+    checkout_before: str
+
+    @property
+    def namespace(self) -> str:
+        """Its Kubernetes namespace."""
+        return self.outputs["namespace"]
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in its namespace."""
+        return succeed("kubectl", "--namespace", self.namespace, *arguments)
+
+
+def diagnosis() -> str:
+    """What is worth knowing of a cluster on which a deployment failed."""
+    commands: Sequence[tuple[str, ...]] = (
+        ("kubectl", "get", "pods,jobs", "--all-namespaces", "--output", "wide"),
+        ("kubectl", "get", "events", "--all-namespaces", "--sort-by", ".lastTimestamp"),
+    )
+    return "\n".join(run(*command).stdout[-6000:] for command in commands)

@@ -1,0 +1,75 @@
+"""What commands read from a project's files is what the Pulumi CLI would hand to the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.lifecycle import checkout, environments, rendering
+from infra.lifecycle.checkout import ProjectFiles
+from infra.lifecycle.errors import LifecycleError
+
+PROJECT = """name: airflow
+config:
+  pulumi:disable-default-providers: {value: [aws]}
+  region: {type: string}
+  canary: {type: boolean, default: true}
+  airflow:size: {type: string, default: small}
+"""
+STACK = """secretsprovider: awskms://alias/x
+config:
+  airflow:region: eu-west-1
+  airflow:size: large
+  airflow:password: {secure: v1:abc}
+  aws:profile: someone
+"""
+
+
+def test_defaults_are_filled_in_and_foreign_keys_and_secrets_left_out(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "Pulumi.one.yaml").write_text(STACK)
+    assert ProjectFiles(tmp_path).configuration("one") == {
+        "region": "eu-west-1",
+        "size": "large",
+        "canary": True,
+    }
+
+
+def test_an_unknown_stack_is_told_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "Pulumi.one.yaml").write_text(STACK)
+    with pytest.raises(LifecycleError, match=r"Pulumi\.two\.yaml; stacks with a file: one\."):
+        ProjectFiles(tmp_path).configuration("two")
+
+
+def test_a_mistake_in_a_stack_file_names_key_and_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "Pulumi.one.yaml").write_text(STACK)
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    with pytest.raises(LifecycleError) as error:
+        environments.settings("one")
+    assert "airflow:accountId" in error.value.message
+    assert error.value.next_step == "Correct Pulumi.one.yaml."
+
+
+STACKS = checkout.environment_files().stack_names()
+
+
+def test_the_checkout_has_stack_files() -> None:
+    assert STACKS
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_committed_stack_shows_its_configuration_without_secrets(stack: str) -> None:
+    """airflow.cfg and values of real stack files render offline, and hold references to secrets only."""
+    text = rendering.rendered_config(stack)
+    assert "remote_logging = True" in text
+    assert "s3://" in text
+    values = rendering.rendered_values(stack)
+    assert "fernetKeySecretName: airflow-fernet-key" in values
+    for line in (*text.splitlines(), *values.splitlines()):
+        name, _, value = line.strip().partition(":")
+        assert not (name in ("password", "fernetKey", "connection") and value.strip(" '\"")), line

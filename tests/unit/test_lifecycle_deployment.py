@@ -1,0 +1,252 @@
+"""`up` and `down` around a recorded `pulumi`: what is called, in what order, and what is not called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.lifecycle import checkout, cli, deployment
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.pulumi_project import progress_line
+from infra.lifecycle.report import Row
+
+# Answers from a table by the first words of the call, and keeps the calls with their directory.
+FAKE_PULUMI = """#!{python}
+import json, os, sys
+table = json.load(open({table!r}))
+with open({calls!r}, "a") as calls:
+    calls.write(json.dumps([os.path.basename(os.getcwd()), *sys.argv[1:]]) + "\\n")
+here = table.get(os.path.basename(os.getcwd()), {{}})
+for words, (code, text) in here.items():
+    if " ".join(sys.argv[1:]).startswith(words):
+        print(text)
+        sys.exit(code)
+"""
+
+STACK_FILE = """config:
+  airflow:region: eu-west-1
+  airflow:accountId: "123456789012"
+  airflow:owner: platform
+  airflow:cluster: {stack: organization/airflow-cluster/shared}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with both projects, in a directory `root`."""
+    root = tmp_path / "root"
+    (root / "cluster").mkdir(parents=True)
+    (root / "Pulumi.yaml").write_text("name: airflow\nruntime: python\n")
+    (root / "cluster" / "Pulumi.yaml").write_text("name: airflow-cluster\nruntime: python\n")
+    (root / "Pulumi.staging.yaml").write_text(STACK_FILE)
+    monkeypatch.setattr(checkout, "ROOT", root)
+    monkeypatch.setattr(deployment, "chart_sentence", lambda: "Chart: a chart.")
+    return root
+
+
+def _pulumi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: dict[str, dict[str, tuple[int, str]]]
+) -> None:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    program = directory / "pulumi"
+    program.write_text(
+        FAKE_PULUMI.format(
+            python=sys.executable, table=str(tmp_path / "table.json"), calls=str(tmp_path / "calls")
+        )
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
+
+
+def _calls(tmp_path: Path) -> list[list[str]]:
+    path = tmp_path / "calls"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _changes(tmp_path: Path) -> list[str]:
+    """Calls that change something, as "directory verb stack"."""
+    found = []
+    for directory, *arguments in _calls(tmp_path):
+        if arguments[0] in ("up", "destroy"):
+            found.append(f"{directory} {arguments[0]} {arguments[arguments.index('--stack') + 1]}")
+        elif arguments[:2] == ["stack", "rm"]:
+            found.append(f"{directory} rm {arguments[-1]}")
+    return found
+
+
+def _listing(*names: str) -> tuple[int, str]:
+    return 0, json.dumps([{"name": name} for name in names])
+
+
+def _exported(protect: bool) -> tuple[int, str]:
+    urn = "urn:pulumi:staging::airflow::aws:rds/instance:Instance::database"
+    return 0, json.dumps({"deployment": {"resources": [{"urn": urn, "protect": protect}]}})
+
+
+@pytest.mark.usefixtures("project")
+def test_a_protected_stack_is_refused_before_any_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"stack ls": _listing("staging"), "stack export": _exported(True)}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    with pytest.raises(LifecycleError) as error:
+        deployment.down("staging")
+    assert "aws:rds/instance:Instance::database" in error.value.message
+    assert "`airflow-env up staging`, then `airflow-env down staging`" in error.value.next_step
+    assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_down_removes_the_stack_and_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"stack ls": _listing("staging"), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    deployment.down("staging")
+    assert _changes(tmp_path) == ["root destroy staging", "root rm staging"]
+    [removal] = [call for call in _calls(tmp_path) if call[1:3] == ["stack", "rm"]]
+    # Without it the CLI deletes the stack's file in the checkout.
+    assert "--preserve-config" in removal
+
+
+@pytest.mark.usefixtures("project")
+def test_a_failed_destroy_keeps_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {
+        "stack ls": _listing("staging"),
+        "stack export": _exported(False),
+        "destroy": (255, "error: no"),
+    }
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    with pytest.raises(LifecycleError, match="pulumi destroy --stack staging"):
+        deployment.down("staging")
+    assert _changes(tmp_path) == ["root destroy staging"]
+
+
+@pytest.mark.usefixtures("project")
+def test_down_all_ends_environments_before_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"stack ls": _listing("one", "two"), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": {"stack ls": _listing("shared")}})
+    deployment.down_all()
+    assert _changes(tmp_path) == [
+        "root destroy one",
+        "root rm one",
+        "root destroy two",
+        "root rm two",
+        "cluster destroy shared",
+        "cluster rm shared",
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_one_protected_stack_stops_down_all_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {
+        "stack ls": _listing("one", "two"),
+        "stack export --stack one": _exported(False),
+        "stack export --stack two": _exported(True),
+    }
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": {"stack ls": _listing("shared")}})
+    with pytest.raises(LifecycleError, match="two is persistent"):
+        deployment.down_all()
+    assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_a_failed_check_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pulumi(tmp_path, monkeypatch, {})
+    rows = [Row.judged("clock", False, "an hour off"), Row.judged("helm", True, "v3")]
+    monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: rows)
+    with pytest.raises(LifecycleError, match=r"1 of 2 checks failed: clock\. Nothing was touched"):
+        deployment.up("staging")
+    assert _calls(tmp_path) == []
+
+
+OUTPUTS: dict[str, Any] = {
+    "namespace": "airflow-staging",
+    "releaseName": "airflow",
+    "airflowUrl": "http://airflow-api-server:8080",
+    "apiServerService": "airflow-api-server",
+    "logsBucket": "logs",
+    "metadataDatabaseEndpoint": "db:5432",
+    "clusterName": "shared",
+    "region": "eu-west-1",
+    "adminSecretName": "airflow-administrator",
+    "chartVersion": "1.21.0",
+    "airflowVersion": "3.2.2",
+}
+
+
+def _up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: dict[str, tuple[int, str]]) -> list[str]:
+    table = {"stack ls": _listing("staging"), "stack output": (0, json.dumps(OUTPUTS))}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": cluster})
+    monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: [])
+    monkeypatch.setattr(deployment, "run_canary", lambda exports, say: [Row.judged("run", True, "ok")])
+    deployment.up("staging")
+    return _changes(tmp_path)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_missing_cluster_is_made_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = _up(tmp_path, monkeypatch, {"stack ls": _listing()})
+    assert changes == ["cluster up shared", "root up staging"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_cluster_that_is_there_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"stack ls": _listing("shared"), "stack output": (0, json.dumps({"clusterName": "shared"}))}
+    assert _up(tmp_path, monkeypatch, there) == ["root up staging"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_failed_canary_fails_the_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"stack ls": _listing("staging"), "stack output": (0, json.dumps(OUTPUTS))}
+    there = {"stack ls": _listing("shared"), "stack output": (0, json.dumps({"clusterName": "shared"}))}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": there})
+    monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: [])
+    red = [Row.judged("log of read in S3", False, "there is no object")]
+    monkeypatch.setattr(deployment, "run_canary", lambda exports, say: red)
+    with pytest.raises(LifecycleError, match="the canary failed: log of read in S3"):
+        deployment.up("staging")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["up", "stagging"], ["down"], ["canary", "staging"], ["logs", "staging", "webserver"]],
+)
+@pytest.mark.usefixtures("project")
+def test_a_mistake_on_the_command_line_is_two_sentences(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    _pulumi(tmp_path, monkeypatch, {"root": {"stack ls": _listing()}, "cluster": {}})
+    monkeypatch.setattr(sys, "argv", ["airflow-env", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capfd.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("airflow-env: ")
+    assert "\nNext step: " in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("@ updating....", None),
+        ("", None),
+        (
+            " +  aws:s3:Bucket logs creating (0s) ",
+            "    1.5 s   +  aws:s3:Bucket logs creating (0s)",
+        ),
+        ("    error: it broke", "    1.5 s      error: it broke"),
+    ],
+)
+def test_progress_keeps_what_says_something(line: str, shown: str | None) -> None:
+    assert progress_line(line, 1.5) == shown

@@ -1,0 +1,126 @@
+"""Preflight: what is wrong is one red row that says what was seen and what is allowed."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from infra.lifecycle import doctor
+from infra.lifecycle.report import Outcome, Row
+
+NOW = 1_767_225_600.0
+
+
+class _Sts:
+    """Answers as AWS does: a body with the headers of the HTTP answer."""
+
+    def __init__(self, answer: dict[str, Any] | Exception) -> None:
+        self._answer = answer
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def _identity(account: str) -> dict[str, Any]:
+    headers = {"date": formatdate(usegmt=True)}
+    return {
+        "Account": account,
+        "Arn": f"arn:aws:iam::{account}:user/ci",
+        "ResponseMetadata": {"HTTPHeaders": headers},
+    }
+
+
+def _outcomes(rows: list[Row]) -> dict[str, Outcome]:
+    return {row.name: row.outcome for row in rows}
+
+
+def test_the_right_account_with_a_good_clock_passes() -> None:
+    rows = doctor.aws_rows("111122223333", "eu-west-1", _Sts(_identity("111122223333")))
+    assert _outcomes(rows) == {"AWS account": Outcome.PASSED, "clock": Outcome.PASSED}
+
+
+def test_credentials_of_another_account_fail_and_both_accounts_are_named() -> None:
+    rows = doctor.aws_rows("111122223333", "eu-west-1", _Sts(_identity("999988887777")))
+    assert _outcomes(rows)["AWS account"] is Outcome.FAILED
+    assert "999988887777" in rows[0].detail
+    assert "111122223333" in rows[0].detail
+
+
+def test_refused_credentials_still_show_a_clock_that_is_wrong() -> None:
+    """A clock far off makes AWS refuse good credentials; the row must lead to the clock."""
+    answer = {
+        "Error": {"Code": "SignatureDoesNotMatch"},
+        "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(NOW, usegmt=True)}},
+    }
+    rows = doctor.aws_rows("111122223333", "eu-west-1", _Sts(ClientError(answer, "GetCallerIdentity")))  # type: ignore[arg-type]
+    assert _outcomes(rows) == {"AWS account": Outcome.FAILED, "clock": Outcome.FAILED}
+    assert "SignatureDoesNotMatch" in rows[0].detail
+
+
+def test_an_endpoint_that_does_not_answer_is_a_row() -> None:
+    rows = doctor.aws_rows("111122223333", "x", _Sts(EndpointConnectionError(endpoint_url="https://x")))
+    assert _outcomes(rows) == {"AWS account": Outcome.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("skew", "outcome"),
+    [(0, Outcome.PASSED), (-119, Outcome.PASSED), (121, Outcome.FAILED), (-3600, Outcome.FAILED)],
+)
+def test_the_clock_may_be_off_by_two_minutes(skew: float, outcome: Outcome) -> None:
+    assert doctor.clock_row(formatdate(NOW, usegmt=True), NOW + skew).outcome is outcome
+
+
+def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
+    """Programs on PATH that print one answer each."""
+    for name, answer in answers.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize(
+    ("helm", "outcome"),
+    [("v3.20.2", Outcome.PASSED), ("v4.1.4", Outcome.PASSED), ("v2.17.0", Outcome.FAILED)],
+)
+def test_helm_2_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helm: str, outcome: Outcome
+) -> None:
+    _programs(tmp_path, monkeypatch, helm=helm)
+    assert doctor._helm().outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("minor", "outcome"), [(33, "passed"), (34, "passed"), (35, "passed"), (31, "failed")]
+)
+def test_kubectl_must_be_within_one_minor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: int, outcome: str
+) -> None:
+    monkeypatch.setattr(doctor.versions, "KUBERNETES", "1.34")
+    _programs(tmp_path, monkeypatch, kubectl=f'{{"clientVersion": {{"gitVersion": "v1.{minor}.2"}}}}')
+    assert doctor._kubectl().outcome.value == outcome
+
+
+def test_an_engine_of_another_minor_than_the_sdk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "installed_version", lambda name: "3.255.0")
+    _programs(tmp_path, monkeypatch, pulumi="v3.140.0")
+    row = doctor._pulumi()
+    assert row.outcome is Outcome.FAILED
+    assert "3.140.0" in row.detail
+    assert "3.255.0" in row.detail
+
+
+def test_a_missing_tool_is_a_row_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [row] = doctor._guarded("helm", doctor._helm)
+    assert row.outcome is Outcome.FAILED
+    assert "`helm` is not on PATH" in row.detail
+    assert "make setup" in row.detail

@@ -1,0 +1,75 @@
+"""Other programs are run with limits, and an interrupt lets them end in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.lifecycle import processes
+from infra.lifecycle.errors import LifecycleError
+
+# Ends in order when it is interrupted, as `pulumi up` does, and says so in a file.
+ORDERLY = """
+import signal, sys, time
+def end(*_):
+    open(sys.argv[1], "w").write("ended in order")
+    print("cancelling", flush=True)
+    time.sleep(0.3)
+    sys.exit(2)
+signal.signal(signal.SIGINT, end)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_output_fails_with_what_the_program_said() -> None:
+    with pytest.raises(LifecycleError, match="exit code 3: out of order"):
+        processes.output(
+            (sys.executable, "-c", "import sys; print('out of order', file=sys.stderr); sys.exit(3)")
+        )
+
+
+def test_a_program_that_hangs_is_given_up() -> None:
+    with pytest.raises(LifecycleError, match="no answer within 0 s"):
+        processes.output((sys.executable, "-c", "import time; time.sleep(600)"), timeout_seconds=0.2)
+
+
+def test_streams_are_relayed_in_order_with_the_exit_code() -> None:
+    lines: list[str] = []
+    script = "import sys; print('one'); print('two', file=sys.stderr); print('three'); sys.exit(7)"
+    assert processes.stream((sys.executable, "-u", "-c", script), lines.append) == 7
+    assert lines == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_for_an_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C goes to the whole process group of the command, SIGTERM to the command alone."""
+    mark = tmp_path / "mark"
+    script = tmp_path / "orderly.py"
+    script.write_text(ORDERLY)
+    driver = f"""
+import signal, sys
+from infra.lifecycle import cli, processes
+from infra.lifecycle.errors import LifecycleError
+signal.signal(signal.SIGTERM, cli._terminate)
+try:
+    processes.stream((sys.executable, {str(script)!r}, {str(mark)!r}), lambda line: print(line, flush=True))
+except LifecycleError as error:
+    print("told:", error.message, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        (os.killpg if number is signal.SIGINT else os.kill)(command.pid, number)
+        said = command.stdout.read()
+    assert mark.read_text() == "ended in order"
+    assert "cancelling" in said
+    assert "told: " in said
+    assert "was interrupted and has ended" in said

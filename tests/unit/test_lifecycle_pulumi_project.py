@@ -1,0 +1,82 @@
+"""The commands' view of the Pulumi CLI, against the real engine and a file backend."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from embedded.setup import toolchain
+
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.pulumi_project import PulumiProject
+
+pytestmark = pytest.mark.engine
+
+PROGRAM = """
+import pulumi
+
+
+class Thing(pulumi.ComponentResource):
+    def __init__(self, name, opts=None):
+        super().__init__("test:index:Thing", name, None, opts)
+        self.register_outputs({})
+
+
+if pulumi.Config().get_bool("fail"):
+    raise Exception("asked to fail")
+Thing("precious", pulumi.ResourceOptions(protect=pulumi.Config().get_bool("protect")))
+pulumi.export("clusterName", "shared")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PulumiProject:
+    tools = toolchain()
+    directory = tmp_path / "project"
+    directory.mkdir()
+    (directory / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
+    (directory / "__main__.py").write_text(PROGRAM)
+    (directory / "Pulumi.one.yaml").write_text("config:\n  tiny:protect: 'true'\n")
+    (tmp_path / "state").mkdir()
+    first = (tools.pulumi.parent, tools.language_host_directory, Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([*map(str, first), os.environ["PATH"]]))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+    monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+    return PulumiProject(directory)
+
+
+def test_a_stack_lives_and_dies_and_its_file_stays(project: PulumiProject) -> None:
+    """Each answer is compared with what the CLI's own files and output show."""
+    file = project.directory / "Pulumi.one.yaml"
+    assert project.stacks() == []
+    assert project.outputs("one") == {}
+    project.select("one")
+    assert project.stacks() == ["one"]
+    lines: list[str] = []
+    project.up("one", lines.append)
+    assert any("precious" in line for line in lines)
+    assert project.outputs("one") == {"clusterName": "shared"}
+    assert project.protected("one") == ["test:index:Thing::precious"]
+    with pytest.raises(LifecycleError, match="pulumi destroy --stack one"):
+        project.destroy("one", lines.append)
+    file.write_text(file.read_text().replace("'true'", "'false'"))
+    project.up("one", lines.append)
+    assert project.protected("one") == []
+    project.destroy("one", lines.append)
+    project.remove("one")
+    assert project.stacks() == []
+    assert file.is_file()
+
+
+def test_a_failed_program_is_an_error_that_points_to_its_diagnostics(project: PulumiProject) -> None:
+    file = project.directory / "Pulumi.one.yaml"
+    file.write_text("config:\n  tiny:fail: 'true'\n")
+    project.select("one")
+    lines: list[str] = []
+    with pytest.raises(LifecycleError, match="pulumi up --stack one"):
+        project.up("one", lines.append)
+    assert any("asked to fail" in line for line in lines)
