@@ -132,11 +132,13 @@ def refuse_protected(stack: str, project: PulumiProject) -> None:
 def print_access(stack: str) -> None:
     """Say where Airflow is and how to log in. The password itself is not printed."""
     exports = environments.exports(stack)
+    chosen = environments.settings(stack)
+    # Without an ingress the address is one of this machine's own, which the command below serves.
+    served = "" if chosen.access.host else f", while `airflow-env open {stack}` runs"
     console.print(f"Airflow {exports.airflow_version} runs in namespace {exports.namespace}.")
-    console.print(f"  URL in the cluster: {exports.airflow_url}")
-    console.print(f"  From here:          airflow-env open {stack}")
-    console.print(f"  Log in as:          {environments.settings(stack).administrator.username}")
-    console.print(f"  Password:           airflow-env password {stack}")
+    console.print(f"  URL:      {exports.airflow_url}{served}")
+    console.print(f"  User:     {chosen.administrator.username}")
+    console.print(f"  Password: airflow-env password {stack}")
 
 
 def _deploy(project: PulumiProject, stack: str) -> None:

@@ -14,6 +14,14 @@ from typing import Any
 from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
 
+# Dots of waiting, and the CLI's advice to do by hand what these commands do next.
+_NOT_SHOWN = (
+    "@ ",
+    "View ",
+    "The resources in the stack have been deleted",
+    "If you want to remove the stack",
+)
+
 OnLine = Callable[[str], None]
 
 _QUICK_SECONDS = 120
@@ -87,6 +95,6 @@ class PulumiProject:
 def progress_line(line: str, seconds: float) -> str | None:
     """What to show of one line of the CLI, `seconds` after the start; None for lines that say nothing."""
     text = line.rstrip()
-    if not text.strip() or text.strip().startswith(("@ ", "View ")):
+    if not text.strip() or text.strip().startswith(_NOT_SHOWN):
         return None
     return f"{seconds:7.1f} s  {text}"

@@ -24,7 +24,7 @@ def tool_directories() -> list[Path]:
         from embedded.setup import toolchain
 
         installed = toolchain()
-        candidates += [installed.pulumi.parent, installed.language_host_directory]
+        candidates.append(installed.pulumi.parent)
     except Exception:  # noqa: BLE001, S110 - not set up is a reason to look further
         pass
     candidates.append(Path.home() / ".cache" / "airflow-iac" / "bin-dev")

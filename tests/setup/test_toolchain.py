@@ -38,8 +38,7 @@ def test_the_engine_is_of_the_version_that_the_sdk_wants(tools: Toolchain) -> No
 
 def test_the_language_host_and_its_scripts_are_executable(tools: Toolchain) -> None:
     for name in catalogue.LANGUAGE_HOST_FILES:
-        assert (tools.language_host_directory / name).stat().st_mode & 0o111, name
-    assert not (tools.language_host_directory / "pulumi").exists(), "it would hide the cloud's own `pulumi`"
+        assert tools.pulumi.with_name(name).stat().st_mode & 0o111, name
 
 
 def test_helm_and_kubectl_are_of_the_pinned_versions(tools: Toolchain) -> None:

@@ -35,7 +35,6 @@ def _tools() -> Toolchain:
     place = Path("/opt/tools")
     return Toolchain(
         pulumi=place / "pulumi",
-        language_host_directory=place,
         helm=place / "helm",
         kubectl=place / "kubectl",
         kubernetes=place / "kubernetes",

@@ -246,6 +246,7 @@ def test_a_mistake_on_the_command_line_is_two_sentences(
             "    1.5 s   +  aws:s3:Bucket logs creating (0s)",
         ),
         ("    error: it broke", "    1.5 s      error: it broke"),
+        ("If you want to remove the stack completely, run `pulumi stack rm one`.", None),
     ],
 )
 def test_progress_keeps_what_says_something(line: str, shown: str | None) -> None:

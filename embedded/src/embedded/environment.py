@@ -34,7 +34,7 @@ def environment_for(identity: CloudIdentity, toolchain: Toolchain) -> dict[str, 
     install(pulumi / "home")
     (pulumi / "backend").mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = {
-        "PATH": _path([programs, toolchain.language_host_directory, Path(sys.prefix) / "bin"]),
+        "PATH": _path([programs, Path(sys.prefix) / "bin"]),
         "VIRTUAL_ENV": sys.prefix,
         "XDG_STATE_HOME": str(identity.state_home),
         "AWS_ENDPOINT_URL": identity.aws_endpoint_url,

@@ -21,7 +21,8 @@ import (
 func init() {
 	dnsserver.Directives = []string{
 		"reload", "bind", "health", "ready", "errors", "log", "cache",
-		"rewrite", "template", "hosts", "kubernetes",
+		// The template answers what nothing before it knew.
+		"rewrite", "hosts", "kubernetes", "template",
 	}
 }
 

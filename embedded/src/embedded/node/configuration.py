@@ -183,6 +183,10 @@ def _corefile(layout: NodeLayout) -> str:
     ttl 5
     reload 2s
     no_reverse
+    fallthrough
+  }}
+  template ANY ANY {{
+    rcode NXDOMAIN
   }}
 }}
 

@@ -47,6 +47,19 @@ class EmbeddedDbInstance(DBInstance):
         self.final_snapshot: str | None = None
         if self.storage_encrypted and self.kms_key_id in (None, "default_kms_key_id"):
             self.kms_key_id = backend.kms.describe_key("alias/aws/rds").arn
+        # moto drops these at creation, and sets them by these names when the instance is modified.
+        self.enable_performance_insights = bool(options.get("enable_performance_insights"))
+        self.performance_insights_kms_key_id = options.get("performance_insights_kms_key_id")
+        self.performance_insights_retention_period = options.get("performance_insights_retention_period")
+        if self.enable_performance_insights:
+            # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+            self.performance_insights_kms_key_id = self.performance_insights_kms_key_id or self.kms_key_id
+            self.performance_insights_retention_period = self.performance_insights_retention_period or 7
+
+    @property
+    def performance_insights_enabled(self) -> bool:
+        """What DescribeDBInstances calls the option that CreateDBInstance calls EnablePerformanceInsights."""
+        return bool(self.enable_performance_insights)
 
     @property
     def address(self) -> str:

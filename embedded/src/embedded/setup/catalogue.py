@@ -84,14 +84,13 @@ def kubectl() -> Artifact:
 
 
 def pulumi() -> Artifact:
-    """The engine, and beside it a directory with the Python language host of the same origin."""
+    """The engine with the Python language host of the same origin beside it, where it looks first."""
     native = native_directory()
-    parts: dict[str, str | Path] = {"version": PULUMI_VERSION, "go": go_version()}
+    parts: dict[str, str | Path] = {"version": PULUMI_VERSION, "go": go_version(), "layout": "one directory"}
     for module in ("engine", "language_host"):
         parts[f"{module}/go.mod"] = native / module / "go.mod"
         parts[f"{module}/go.sum"] = native / module / "go.sum"
-    files = ("pulumi", *(f"language-host/{file}" for file in LANGUAGE_HOST_FILES))
-    return Artifact("tools", "pulumi", content_key(parts), files)
+    return Artifact("tools", "pulumi", content_key(parts), ("pulumi", *LANGUAGE_HOST_FILES))
 
 
 def debian_layer() -> Artifact:

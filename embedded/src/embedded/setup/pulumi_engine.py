@@ -24,12 +24,11 @@ _ELF: Final = b"\x7fELF"
 
 
 def install(aside: Path, shell: Shell) -> None:
-    """Puts `pulumi` and `language-host/` into `aside`, from the first source that has them.
+    """Puts `pulumi` and its language host into `aside`, from the first source that has them.
 
     Raises StepFailed when the last source, the Go modules, fails too; EmbeddedError when the engine does
     not run.
     """
-    (aside / "language-host").mkdir()
     if not (_link_installed(aside, shell) or _unpack_official(aside, shell)):
         _build(aside, shell)
     version = _version(aside / "pulumi", shell)
@@ -69,7 +68,7 @@ def _link_installed(aside: Path, shell: Shell) -> bool:
     shell.note(f"using {engine}")
     (aside / "pulumi").symlink_to(engine)
     for name in catalogue.LANGUAGE_HOST_FILES:
-        (aside / "language-host" / name).symlink_to(engine.with_name(name))
+        (aside / name).symlink_to(engine.with_name(name))
     return True
 
 
@@ -83,7 +82,7 @@ def _unpack_official(aside: Path, shell: Shell) -> bool:
     (aside / "unpacked" / "pulumi" / "pulumi").rename(aside / "pulumi")
     for file in (aside / "unpacked" / "pulumi").glob("pulumi-*"):
         if "python" in file.name:
-            file.rename(aside / "language-host" / file.name)
+            file.rename(aside / file.name)
     shutil.rmtree(aside / "unpacked")
     return True
 
@@ -91,12 +90,11 @@ def _unpack_official(aside: Path, shell: Shell) -> bool:
 def _build(aside: Path, shell: Shell) -> None:
     """The engine is of the pinned version. The last SDK module that contains the Python host is 3.79.0; it
     serves preview, up, refresh and destroy of this engine, and lacks policy packs and source plugins."""
-    hosts = aside / "language-host"
     build(
         shell,
         "language_host",
         f"{_SDK}/python/cmd/pulumi-language-python",
-        hosts / "pulumi-language-python",
+        aside / "pulumi-language-python",
         [_VERSION_VARIABLE],
     )
     build(
@@ -104,7 +102,7 @@ def _build(aside: Path, shell: Shell) -> None:
     )
     python = module_directory(shell, "engine", _SDK) / "python"
     for script in ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python"):
-        target = hosts / Path(script).name
+        target = aside / Path(script).name
         shutil.copyfile(python / script, target)
         target.chmod(0o755)
 

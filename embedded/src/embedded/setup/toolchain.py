@@ -22,13 +22,12 @@ _NEXT_STEP: Final = "Run `make setup`; it makes only what is missing."
 class Toolchain:
     """Programs and images of the embedded cloud, all of them there.
 
-    `language_host_directory` goes first on PATH when the engine runs: it holds the Python language host and
-    nothing else. `kubernetes` is the one binary of all node daemons, told apart by the name it is started
-    under. `images` maps an image's reference to its archive (docker-archive, as `ctr images import` reads).
+    The Python language host lies beside `pulumi`, where the engine looks first. `kubernetes` is the one binary
+    of all node daemons, told apart by the name it is started under. `images` maps an image's reference to its
+    archive (docker-archive, as `ctr images import` reads).
     """
 
     pulumi: Path
-    language_host_directory: Path
     helm: Path
     kubectl: Path
     kubernetes: Path
@@ -81,13 +80,12 @@ def _supplied_binaries() -> dict[str, Path] | None:
         return None
     base = Path(directory).expanduser().absolute()
     names = ("pulumi", "helm", "kubectl", "kubernetes", "coredns")
-    return {"language_host_directory": base, **{name: base / name for name in names}}
+    return {name: base / name for name in names}
 
 
 def _cached_binaries(missing: list[str]) -> dict[str, Path]:
-    pulumi = catalogue.pulumi()
     tools = {
-        "pulumi": pulumi,
+        "pulumi": catalogue.pulumi(),
         "helm": catalogue.helm(),
         "kubectl": catalogue.kubectl(),
         "kubernetes": catalogue.kubernetes(),
@@ -96,8 +94,7 @@ def _cached_binaries(missing: list[str]) -> dict[str, Path]:
     missing.extend(name for name, artifact in tools.items() if not artifact.is_complete())
     if missing:
         return {}
-    paths = {name: artifact.path(name) for name, artifact in tools.items()}
-    return {"language_host_directory": pulumi.path("language-host"), **paths}
+    return {name: artifact.path(name) for name, artifact in tools.items()}
 
 
 def _postgres_directory(missing: list[str]) -> Path:
