@@ -180,7 +180,7 @@ def load_schema(chart: Path) -> Mapping[str, Any]:
     """The values schema of a chart's directory; raises `ChartValuesError` when it is not there."""
     path = chart / "values.schema.json"
     if not path.is_file():
-        raise ChartValuesError([f"{path} is missing; the directory holds no complete chart"])
+        raise ChartValuesError([f"{path} is missing; run `airflow-env chart`, which fetches the chart"])
     schema: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return schema
 

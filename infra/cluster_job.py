@@ -8,14 +8,19 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+import tenacity
 
 POLL_SECONDS: Final = 1.0
 # A Job that is being removed takes its pods with it; kubelet grants them 30 s by default.
 REMOVAL_SECONDS: Final = 120
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
+# An API server that restarts or is throttled, or whose check of tokens is away for a moment, answers so.
+PASSING: Final = frozenset({401, 429, 500, 502, 503, 504})
+PATIENCE_SECONDS: Final = 60
 
 
 class JobError(Exception):
@@ -68,7 +73,7 @@ def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline
 def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int) -> None:
     end = time.monotonic() + timeout_seconds
     while time.monotonic() < end:
-        status = jobs.read_namespaced_job_status(name, namespace).status
+        status = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace)).status
         for condition in status.conditions or []:
             if condition.type == "Complete" and condition.status == "True":
                 return
@@ -78,6 +83,23 @@ def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int)
         time.sleep(POLL_SECONDS)
     said = _last_words(pods, namespace, name)
     raise JobError(f"Job {namespace}/{name} did not end within {timeout_seconds} s: {said}")
+
+
+def _patiently(read: Callable[[], Any]) -> Any:
+    """Ask again while the API server has a passing fault: the Job goes on meanwhile, and its end is wanted."""
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    def passing(error: BaseException) -> bool:
+        refused = isinstance(error, ApiException) and error.status in PASSING
+        return refused or isinstance(error, HTTPError)
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(passing),
+        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+        wait=tenacity.wait_fixed(POLL_SECONDS),
+        reraise=True,
+    )(read)
 
 
 def _last_words(pods: Any, namespace: str, name: str) -> str:

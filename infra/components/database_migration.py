@@ -40,8 +40,7 @@ class DatabaseMigration(pulumi.ComponentResource):
     """A Job named by a hash of image, chart version and database: it runs again when one of these changes.
 
     A Job can't be changed, so a new one is made, and the old one is removed after it succeeded. It has no
-    time to
-    live: the Job that stays is the record of the migration that the running release relies on.
+    time to live: the Job that stays is the record of the migration that the running release relies on.
     """
 
     TOKEN: Final = "airflowinfra:index:DatabaseMigration"  # noqa: S105 - a type token
@@ -59,7 +58,12 @@ class DatabaseMigration(pulumi.ComponentResource):
         seconds = f"{args.timeout_seconds}s"
         job = kubernetes.batch.v1.Job(
             f"{name}-job",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=job_name, namespace=args.namespace),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=job_name,
+                namespace=args.namespace,
+                # A failed Job of the same name would only fail again: the next run starts it anew.
+                annotations={"pulumi.com/replaceUnready": "true"},
+            ),
             spec=cast(kubernetes.batch.v1.JobSpecArgs, spec),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=seconds)),
         )

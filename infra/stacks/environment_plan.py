@@ -16,10 +16,10 @@ import pulumi_kubernetes as kubernetes
 
 from infra import airflow_cfg, chart_values, naming, providers
 from infra.ca_bundle import read_ca_bundle
-from infra.chart_values_rules import ChartValuesError
+from infra.chart_values_rules import ChartValuesError, check_schema, load_schema
 from infra.cluster_ref import ClusterReference, cluster_reference
 from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespaceArgs
-from infra.components.airflow_release import AirflowReleaseArgs
+from infra.components.airflow_release import CHART, AirflowReleaseArgs
 from infra.components.airflow_secrets import AirflowSecrets, AirflowSecretsArgs, digest
 from infra.components.database_migration import DatabaseMigrationArgs
 from infra.components.database_tenant import DatabaseTenant, DatabaseTenantArgs
@@ -31,6 +31,7 @@ from infra.settings import EnvironmentSettings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CANARY: Final = ROOT / "dags" / "canary.py"
+CHART_DIRECTORY = ROOT / CHART
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,8 @@ class EnvironmentPlan:
                 overrides=settings.airflow.config,
                 catalogue=airflow_cfg.load_catalogue(settings.airflow.version),
             )
-            chart_values.build_values(settings, airflow_cfg=cfg, wiring=chart_values.ChartWiring())
+            values = chart_values.build_values(settings, airflow_cfg=cfg, wiring=chart_values.ChartWiring())
+            check_schema(values, load_schema(CHART_DIRECTORY))
         except (airflow_cfg.AirflowCfgError, ChartValuesError) as error:
             raise pulumi.RunError(str(error)) from None
         return cls(

@@ -69,12 +69,7 @@ class World:
 
 
 def _environment(tools: Toolchain, place: Path) -> dict[str, str]:
-    first = [
-        tools.language_host_directory,
-        tools.pulumi.parent,
-        tools.helm.parent,
-        Path(sys.executable).parent,
-    ]
+    first = [tools.pulumi.parent, tools.helm.parent, Path(sys.executable).parent]
     return {
         **os.environ,
         "PATH": os.pathsep.join([*map(str, first), os.environ["PATH"]]),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from graph_recording import CLUSTER_STACKS, ROOT, STACKS, Graph, record, stack_configuration
 
-from infra.stacks import cluster, environment
+from infra.stacks import cluster, environment, environment_plan
+
+# The stand-in knows every key that is set here, and is at hand on every machine.
+CHART = ROOT / "embedded" / "charts" / "airflow"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _chart_at_hand() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment_plan, "CHART_DIRECTORY", CHART)
+        yield
 
 
 @pytest.fixture(scope="session")

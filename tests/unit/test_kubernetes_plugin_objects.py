@@ -247,6 +247,12 @@ def test_data_of_a_secret_is_secret_however_it_was_written(server: FakeApiServer
     assert imported.inputs.to_engine()["data"].is_secret
 
 
+def test_an_annotation_that_is_not_emulated_is_refused_by_name() -> None:
+    inputs = _config_map({"pulumi.com/waitFor": "condition=Ready"}, a="1")
+    checked = _operations("http://127.0.0.1:9").check(_context(), Properties(), inputs, NameSource("x"))
+    assert ["pulumi.com/waitFor" in reason for _, reason in checked.failures] == [True]
+
+
 @pytest.mark.parametrize("token", ["yaml/v2:ConfigGroup", "helm.sh/v4:Chart", "core/v1:ConfigMapPatch"])
 def test_types_that_are_not_emulated_are_refused_by_name(token: str) -> None:
     with pytest.raises(PluginError, match=f"kubernetes:{token} is not supported"):

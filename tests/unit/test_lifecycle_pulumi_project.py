@@ -40,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PulumiProject:
     (directory / "__main__.py").write_text(PROGRAM)
     (directory / "Pulumi.one.yaml").write_text("config:\n  tiny:protect: 'true'\n")
     (tmp_path / "state").mkdir()
-    first = (tools.pulumi.parent, tools.language_host_directory, Path(sys.executable).parent)
+    first = (tools.pulumi.parent, Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([*map(str, first), os.environ["PATH"]]))
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))

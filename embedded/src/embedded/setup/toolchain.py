@@ -22,9 +22,9 @@ _NEXT_STEP: Final = "Run `make setup`; it makes only what is missing."
 class Toolchain:
     """Programs and images of the embedded cloud, all of them there.
 
-    The Python language host lies beside `pulumi`, where the engine looks first. `kubernetes` is the one binary
-    of all node daemons, told apart by the name it is started under. `images` maps an image's reference to its
-    archive (docker-archive, as `ctr images import` reads).
+    The Python language host lies beside `pulumi`, where the engine looks first. `kubernetes` is the one
+    binary of all node daemons, told apart by the name it is started under. `images` maps an image's
+    reference to its archive (docker-archive, as `ctr images import` reads).
     """
 
     pulumi: Path

@@ -18,6 +18,7 @@ from embedded.plugins.kubernetes.waiting import readiness
 from embedded.plugins.kubernetes.waiting.patience import Patience, timeout_seconds
 from embedded.plugins.kubernetes.waiting.until_ready import SKIP_AWAIT_ANNOTATION, NotReadyError
 
+WAIT_FOR_ANNOTATION = "pulumi.com/waitFor"
 REPLACE_UNREADY_ANNOTATION = "pulumi.com/replaceUnready"
 PROPAGATION_ANNOTATION = "pulumi.com/deletionPropagationPolicy"
 _PROPAGATION = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
@@ -51,6 +52,8 @@ class ObjectOperations:
         metadata = values.get("metadata")
         if metadata is not None and not isinstance(metadata, dict | Unknown):
             return Checked(inputs, [("metadata", "metadata is an object with name, labels and the like")])
+        if value_at(values, ("metadata", "annotations", WAIT_FOR_ANNOTATION)) is not None:
+            return Checked(inputs, [("metadata", f"annotation {WAIT_FOR_ANNOTATION} is not emulated")])
         values = with_name(values, old_inputs.values, names)
         values = self._with_namespace(kind, values)
         checked = Properties(values, inputs.secrets)
