@@ -86,7 +86,7 @@ def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int)
 
 
 def _patiently(read: Callable[[], Any]) -> Any:
-    """Ask again while the API server has a passing fault: the Job goes on meanwhile, and its end is wanted."""
+    """Ask again while the API server has a passing fault; the Job goes on meanwhile."""
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 

@@ -264,10 +264,12 @@ def main() -> int:
     parser.add_argument("tiers", nargs="*", metavar="TIER", help=f"of: {', '.join(TIERS)}; all by default")
     # An end from outside runs the same way out as Ctrl-C, which stops a cloud that was started here.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chosen = parser.parse_args().tiers or list(TIERS)
+    chosen: list[str] = parser.parse_args().tiers or list(TIERS)
     unknown = [name for name in chosen if name not in TIERS]
     if unknown:
         parser.error(f"unknown tier {', '.join(unknown)}; allowed: {', '.join(TIERS)}")
+    if "setup" not in chosen and any(name in AFTER_SETUP for name in chosen):
+        chosen = ["setup", *chosen]
     results = run_all(chosen)
     print(summary(results), flush=True)
     return 1 if any(result.failed for result in results) else 0

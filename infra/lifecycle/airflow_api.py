@@ -17,6 +17,11 @@ from infra.lifecycle.errors import LifecycleError
 
 T = TypeVar("T")
 
+# One request may take _REQUEST_SECONDS; all attempts together _ANSWER_SECONDS, about the time that a pod of
+# the API server needs to restart.
+_REQUEST_SECONDS = 30.0
+_ANSWER_SECONDS = 180.0
+
 _GROUP_START = "::group::Log message source details"
 _GROUP_END = "::endgroup::"
 
@@ -40,7 +45,7 @@ class AirflowApi:
     def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
         self._client = httpx.Client(
             base_url=base_url,
-            timeout=30,
+            timeout=_REQUEST_SECONDS,
             transport=transport or httpx.HTTPTransport(retries=3),
             trust_env=False,
         )
@@ -89,8 +94,9 @@ class AirflowApi:
         """
 
         def attempt() -> None:
-            if self._client.get(f"/api/v2/dags/{dag_id}").status_code == 404:
-                raise _NotYetError(f"there is no DAG {dag_id}")
+            response = self._client.get(f"/api/v2/dags/{dag_id}")
+            if response.status_code == 404 or response.status_code >= 500:
+                raise _NotYetError(f"there is no DAG {dag_id} (HTTP {response.status_code})")
 
         try:
             _until(attempt, wait_seconds, f"The DAG {dag_id} did not appear")
@@ -102,9 +108,19 @@ class AirflowApi:
             ) from error
 
     def trigger(self, dag_id: str, run_id: str, configuration: dict[str, str]) -> None:
-        """Start a run named `run_id`."""
+        """Start a run named `run_id`, which must be new."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": configuration}
-        self._answer(self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body))
+        attempts = 0
+
+        def attempt() -> httpx.Response:
+            nonlocal attempts
+            attempts += 1
+            return self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+
+        response = _until(attempt, _ANSWER_SECONDS, "Airflow's API took no DAG run")
+        # A run that is there after an attempt without an answer is the one that this attempt made.
+        if not (response.status_code == 409 and attempts > 1):
+            self._answer(response)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """State of a run: queued, running, success or failed."""
@@ -121,7 +137,15 @@ class AirflowApi:
         return parse_log(self._get(path, full_content="true").get("content", []))
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:
-        return self._answer(self._client.get(path, params=query, headers={"Accept": "application/json"}))
+        """Ask until there is an answer: on a busy machine the server may stall or restart for a while."""
+
+        def attempt() -> httpx.Response:
+            response = self._client.get(path, params=query, headers={"Accept": "application/json"})
+            if response.status_code in (502, 503, 504):
+                raise _NotYetError(f"HTTP {response.status_code}")
+            return response
+
+        return self._answer(_until(attempt, _ANSWER_SECONDS, f"Airflow's API gave no answer to {path}"))
 
     def _answer(self, response: httpx.Response) -> dict[str, Any]:
         if response.status_code >= 400:

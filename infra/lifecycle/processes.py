@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,13 +99,21 @@ def stream(command: Sequence[str], on_line: Callable[[str], None], *, directory:
 
 
 def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bool:
-    """Pass lines on until there are no more; whether an interrupt came meanwhile."""
+    """Pass lines on until there are no more; whether an interrupt came meanwhile.
+
+    A thread reads: an interrupt in the midst of reading would lose what the program says of its end.
+    """
+
+    def read() -> None:
+        for line in process.stdout or ():
+            on_line(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
     interrupted = False
-    while True:
+    while reader.is_alive():
         try:
-            for line in process.stdout or ():
-                on_line(line.rstrip("\n"))
-            return interrupted
+            reader.join()
         except (KeyboardInterrupt, Terminated) as signalled:
             if interrupted:
                 raise
@@ -112,6 +121,7 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bo
             if isinstance(signalled, Terminated):
                 process.send_signal(signal.SIGINT)
             on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
+    return interrupted
 
 
 def _shown(command: Sequence[str]) -> str:

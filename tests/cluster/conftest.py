@@ -38,7 +38,9 @@ def environment() -> Iterator[Environment]:
         said = ended.stdout + ended.stderr
         print(said)
         if ended.returncode != 0:
-            pytest.fail(f"airflow-env up {STACK} failed:\n{said}\n{diagnosis()}", pytrace=False)
+            # The whole output is shown once, as captured output; every test that needs this shows the end.
+            end = "\n".join(said.splitlines()[-25:])
+            pytest.fail(f"airflow-env up {STACK} failed:\n{end}\n{diagnosis()}", pytrace=False)
         outputs = parsed("pulumi", "stack", "output", "--json", "--stack", STACK)
         yield Environment(STACK, outputs, said, before, files)
     finally:

@@ -109,4 +109,4 @@ def diagnosis() -> str:
         ("kubectl", "get", "pods,jobs", "--all-namespaces", "--output", "wide"),
         ("kubectl", "get", "events", "--all-namespaces", "--sort-by", ".lastTimestamp"),
     )
-    return "\n".join(run(*command).stdout[-6000:] for command in commands)
+    return "\n".join(run(*command).stdout[-2500:] for command in commands)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from infra.lifecycle import airflow_api
 from infra.lifecycle.airflow_api import AirflowApi, parse_log
 from infra.lifecycle.errors import LifecycleError
 
@@ -94,3 +95,46 @@ def test_a_path_that_a_task_prints_is_no_source() -> None:
     """A task that logs an s3:// address must not pass for a log that was read from there."""
     log = parse_log([{"event": "s3://bucket/elsewhere"}, "s3://plain/line"])
     assert log.sources == ()
+
+
+def test_a_question_that_times_out_is_asked_again() -> None:
+    """A loaded API server stalls for longer than one request may take; the environment is none the worse."""
+    asked = 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise httpx.ReadTimeout("timed out", request=request)
+        if asked == 2:
+            return httpx.Response(503)
+        return httpx.Response(200, json={"state": "running"})
+
+    with _api(answer) as api:
+        assert api.run_state("canary", "r1") == "running"
+
+
+def test_a_server_that_never_answers_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_api, "_ANSWER_SECONDS", 0.1)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused", request=request)
+
+    with _api(answer) as api, pytest.raises(LifecycleError, match="connection refused") as error:
+        api.run_state("canary", "r1")
+    assert "airflow-env logs" in error.value.next_step
+
+
+def test_a_run_whose_answer_was_lost_is_not_started_twice() -> None:
+    started: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        run = str(json.loads(request.content)["dag_run_id"])
+        if run in started:
+            return httpx.Response(409, text="exists")
+        started.append(run)
+        raise httpx.ReadTimeout("timed out", request=request)
+
+    with _api(answer) as api:
+        api.trigger("canary", "r1", {"nonce": "n"})
+    assert started == ["r1"]

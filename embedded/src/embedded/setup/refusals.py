@@ -67,7 +67,9 @@ _CLIENTS: Final = (
 
 def explain(lines: Iterable[str]) -> Refusal | None:
     """The first refusal among a program's last lines, or None when it failed for another reason."""
-    for line in lines:
+    said = list(lines)
+    # uv breaks long messages at the width of a terminal, between any two words.
+    for line in (*said, " ".join(one.strip() for one in said)):
         for client in _CLIENTS:
             found = client.pattern.search(line)
             if found:

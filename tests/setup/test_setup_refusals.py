@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from embedded.setup.refusals import explain
 
+pytestmark = pytest.mark.setup
+
 
 class Refusing(http.server.BaseHTTPRequestHandler):
     """Lists one wheel below /simple/ and refuses all else, the wheel itself included."""

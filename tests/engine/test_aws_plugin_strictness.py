@@ -16,6 +16,8 @@ from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 from moto import mock_aws
 
+pytestmark = pytest.mark.engine
+
 REGION = "eu-west-1"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 DOCUMENT = json.dumps(
