@@ -176,7 +176,8 @@ def test_memory_is_the_kernels_number_for_the_whole_session(supervisor: Supervis
 import subprocess, sys, time
 block = bytearray(40 * 2**20)
 child = subprocess.Popen([sys.executable, "-c",
-    "import time; block = bytearray(40 * 2**20); open({str(note)!r}, 'w').write('x'); time.sleep(600)"])
+    "import sys; block = bytearray(40 * 2**20); open({str(note)!r}, 'w').write('x'); sys.stdin.read()"],
+    stdin=subprocess.PIPE)  # the child ends with its parent
 time.sleep(600)
 """
     supervisor.start(_part(script))
