@@ -40,6 +40,8 @@ class Result:
     not_run: str | None = None
     """Why the tier was not run."""
     seconds: float = 0.0
+    nothing_installed: bool = False
+    """Whether the set-up itself failed, so that tiers which use it cannot run."""
 
     @property
     def state(self) -> str:
@@ -162,7 +164,8 @@ def set_up() -> Result:
     if reason is not None:
         return Result("setup", not_run=reason)
     result = commands_tier("setup", [(BIN / "embedded", "setup")], limit_seconds=3600)
-    if not result.failed:
+    result.nothing_installed = result.failed > 0
+    if not result.nothing_installed:
         tests = pytest_tier("setup", ("-m", "setup and not cluster", "tests"), limit_seconds=1800)
         result.passed += tests.passed
         result.failed += tests.failed
@@ -233,7 +236,7 @@ def run_all(names: Sequence[str]) -> list[Result]:
     results: list[Result] = []
     for name in names:
         print(f"\n== {name} ==", flush=True)
-        broken = any(result.tier == "setup" and result.failed for result in results)
+        broken = any(result.nothing_installed for result in results)
         start = time.monotonic()
         if broken and name in AFTER_SETUP:
             result = Result(name, not_run="the set-up failed")

@@ -232,6 +232,20 @@ def test_a_cluster_is_active_with_a_real_security_group_and_the_clouds_authority
     assert group["SecurityGroups"][0]["VpcId"] == network["vpcId"]
 
 
+def test_a_rule_between_groups_keeps_its_description(account: Account, cluster: str) -> None:
+    ec2 = account.client("ec2")
+    network = account.client("eks").describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
+    group = ec2.create_security_group(GroupName="described", Description="d", VpcId=network["vpcId"])
+    peer = {"GroupId": network["clusterSecurityGroupId"], "Description": "from the pods"}
+    made = ec2.authorize_security_group_ingress(
+        GroupId=group["GroupId"],
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [peer]}],
+    )
+    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    found = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"][0]
+    assert found["Description"] == "from the pods"
+
+
 def test_associations_are_unique_and_their_errors_are_those_of_aws(account: Account, cluster: str) -> None:
     eks, role = account.client("eks"), make_role(account, "associated", POD_TRUST)
     parameters = {"clusterName": cluster, "namespace": "n", "serviceAccount": "unique", "roleArn": role}
@@ -399,6 +413,17 @@ def test_a_restored_instance_has_the_data_of_its_snapshot(account: Account, data
     with account.connect("restored") as connection:
         assert connection.execute("SELECT array_agg(x) FROM kept").fetchone() == ([1],)
     rds.delete_db_instance(DBInstanceIdentifier="restored", SkipFinalSnapshot=True)
+
+
+def test_performance_insights_are_told_as_they_were_asked_for(account: Account) -> None:
+    create_database(account, "insights", EnablePerformanceInsights=True)
+    found = account.instance("insights")
+    assert found["PerformanceInsightsEnabled"] is True
+    assert found["PerformanceInsightsRetentionPeriod"] == 7  # AWS's default, in days
+    changed = account.client("rds").modify_db_instance(
+        DBInstanceIdentifier="insights", EnablePerformanceInsights=False, ApplyImmediately=True
+    )
+    assert changed["DBInstance"]["PerformanceInsightsEnabled"] is False
 
 
 def test_deletion_needs_a_word_about_the_final_snapshot_and_leaves_it(account: Account) -> None:

@@ -73,10 +73,18 @@ def test_tiers_that_need_a_failed_set_up_are_not_run(monkeypatch: pytest.MonkeyP
     def never() -> Result:
         raise AssertionError("was run")
 
-    tiers = {"setup": lambda: Result("setup", failed=1), "engine": never, "chart": never, "cluster": never}
+    failed = Result("setup", failed=1, nothing_installed=True)
+    tiers = {"setup": lambda: failed, "engine": never, "chart": never, "cluster": never}
     monkeypatch.setattr(run_tiers, "TIERS", tiers)
     states = {result.tier: result.state for result in run_tiers.run_all(list(tiers))}
     assert states == {"setup": "failed", "engine": "NOT RUN", "chart": "NOT RUN", "cluster": "NOT RUN"}
+
+
+def test_a_failed_test_of_the_set_up_does_not_hide_the_other_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiers = {"setup": lambda: Result("setup", passed=1, failed=1), "chart": lambda: Result("chart", passed=1)}
+    monkeypatch.setattr(run_tiers, "TIERS", tiers)
+    states = {result.tier: result.state for result in run_tiers.run_all(list(tiers))}
+    assert states == {"setup": "failed", "chart": "passed"}
 
 
 def test_an_unknown_tier_is_refused_by_name() -> None:
