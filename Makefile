@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 STACK ?= staging
 
+# Where scripts/bootstrap puts uv on a machine that has none.
+export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-iac/uv/bin:$(PATH)
+
 PYTHON := .venv/bin/python
 EMBEDDED := .venv/bin/embedded
 # Runs a command against the embedded cloud; it sets the environment and nothing else.

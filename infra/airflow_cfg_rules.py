@@ -19,11 +19,11 @@ _CHART: Final = "the chart computes it"
 # Options that have no effect in airflow.cfg, or that break the deployment there: refused everywhere.
 # Source: the environment and the defaults that the chart renders (templates and `config` of its values).
 SHADOWED: Final[Mapping[str, str]] = {
-    "core.fernet_key": f"{_BUILT_IN}; a new key comes with `airflow-env rotate fernet STACK`",
+    "core.fernet_key": f"{_BUILT_IN}; it is made once, and kept in state",
     "database.sql_alchemy_conn": f"{_BUILT_IN}; set `database` in the stack file",
     "database.sql_alchemy_conn_async": f"{_BUILT_IN}; set `database` in the stack file",
-    "api.secret_key": f"{_BUILT_IN}; a new key comes with `airflow-env rotate api STACK`",
-    "api_auth.jwt_secret": f"{_BUILT_IN}; a new key comes with `airflow-env rotate jwt STACK`",
+    "api.secret_key": f"{_BUILT_IN}; it is made once, and kept in state",
+    "api_auth.jwt_secret": f"{_BUILT_IN}; it is made once, and kept in state",
     "core.executor": "the chart's roles depend on it; infra/chart_values.py fixes KubernetesExecutor",
     "core.load_examples": "the image sets AIRFLOW__CORE__LOAD_EXAMPLES, which wins; examples stay off",
     "core.dags_folder": f"{_CHART}; set `dags` in the stack file",

@@ -17,15 +17,11 @@ from typing import Final
 ENVIRONMENT_NAME_LIMIT: Final = 24
 HASH_LENGTH: Final = 6
 
-# Limits of AWS and Kubernetes:
+# The limits that it keeps to, of buckets, roles, database instances and namespaces:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-BUCKET_LIMIT: Final = 63
-ROLE_LIMIT: Final = 64
-DATABASE_INSTANCE_LIMIT: Final = 63
-NAMESPACE_LIMIT: Final = 63
 
 # Names within an environment's namespace. They are alone there, so they hold no environment.
 RELEASE: Final = "airflow"

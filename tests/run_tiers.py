@@ -99,6 +99,8 @@ def pytest_tier(
         if not report.is_file():
             return Result(tier, failed=1)
         result = count(tier, report.read_text(encoding="utf-8"))
+    if result.skipped and not result.passed and not result.failed:
+        result.not_run = "all of its tests were skipped"
     if code != 0 and result.failed == 0:
         # pytest itself failed, or was ended: that is no pass, whatever the report says.
         result.failed = 1

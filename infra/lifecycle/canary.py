@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from infra.lifecycle.airflow_api import AirflowApi, TaskLog
-from infra.lifecycle.report import Outcome, Row
+from infra.lifecycle.report import Row
 
 DAG_ID = "canary"
 TASKS = ("write", "read")
@@ -195,11 +195,6 @@ def _xcom_row(evidence: Evidence) -> Row:
         return Row.judged(name, False, "a log is missing")
     expected = f"{evidence.nonce}@{written.pod}"
     return Row.judged(name, read.received == expected, f"received {read.received}, expected {expected}")
-
-
-def not_run(reason: str) -> list[Row]:
-    """The rows of a canary that did not run."""
-    return [Row("canary", Outcome.NOT_APPLICABLE, reason)]
 
 
 def _object_marker(evidence: Evidence, task: str) -> Marker | None:

@@ -85,7 +85,6 @@ def down(stack: str) -> None:
     refuse_protected(stack, project)
     timings = Timings()
     with timings.step(f"environment {stack}"):
-        fill_chart()
         _destroy(project, stack)
     timings.print()
 
@@ -103,7 +102,6 @@ def down_all() -> None:
     timings = Timings()
     for stack in stacks:
         with timings.step(f"environment {stack}"):
-            fill_chart()
             _destroy(project, stack)
     if (clusters.directory / "Pulumi.yaml").is_file():
         for stack in clusters.stacks():

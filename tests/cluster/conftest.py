@@ -29,10 +29,11 @@ def environment() -> Iterator[Environment]:
     """STACK, deployed by `airflow-env up`; deleted at the end, with the cluster that it came with."""
     if "AWS_ENDPOINT_URL" not in os.environ:
         pytest.skip("needs the embedded cloud: embedded run -- pytest -m cluster")
-    if STACK in stacks():
-        pytest.skip(f"the environment {STACK} is in use; end it with `make down` first")
+    # These tests end with `down --all`, which must not meet anything that somebody uses.
+    in_use = [*stacks(), *stacks(ROOT / "cluster")]
+    if in_use:
+        pytest.skip(f"in use: {', '.join(in_use)}; end it with `make down` first")
     before, files = listing(), checkout_files()
-    cluster_was_there = bool(stacks(ROOT / "cluster"))
     try:
         ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)
         said = ended.stdout + ended.stderr
@@ -46,5 +47,5 @@ def environment() -> Iterator[Environment]:
     finally:
         if STACK in stacks():
             run("airflow-env", "down", STACK, seconds=DOWN_SECONDS)
-        if not cluster_was_there and stacks(ROOT / "cluster"):
+        if stacks(ROOT / "cluster"):
             run("airflow-env", "down", "--all", seconds=DOWN_SECONDS)

@@ -52,7 +52,7 @@ class Cloud:
             str(self.checkout),
             *arguments,
         ]
-        kept = ("PATH", "HOME", "EMBEDDED_TOOLS", "AIRFLOW_IAC_CACHE", "XDG_CACHE_HOME")
+        kept = ("PATH", "HOME", "AIRFLOW_IAC_CACHE", "XDG_CACHE_HOME")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
         return subprocess.run(
             command,
@@ -153,6 +153,20 @@ def _retry(work: Any, seconds: float = 30.0) -> None:
             time.sleep(1)
 
 
+def _make_database(cloud: Cloud) -> None:
+    """A database instance, and with it a server process, an address and mounts of its own."""
+    made = "aws rds create-db-instance --db-instance-identifier kept --engine postgres --allocated-storage 20"
+    master = "--db-instance-class db.t4g.micro --master-username somebody --manage-master-user-password"
+    cloud.must("run", "--", *made.split(), *master.split())
+    deadline = time.monotonic() + 120
+    while cloud.parts().get("rds-kept", {}).get("health") != "ok":
+        assert time.monotonic() < deadline, cloud.parts().get("rds-kept")
+        time.sleep(1)
+    shown = cloud.parts()["rds-kept"]
+    assert shown["version"].startswith("15.")
+    assert shown["address"].endswith(":5432")
+
+
 def test_up_and_down_leave_the_machine_as_it_was(clouds: list[Cloud]) -> None:
     names = [cloud.name for cloud in clouds]
     before = machine_listing.take(names)
@@ -161,6 +175,7 @@ def test_up_and_down_leave_the_machine_as_it_was(clouds: list[Cloud]) -> None:
     one, two = clouds
     one.must("up")
     _run_pod(one)
+    _make_database(one)
     during = before.differences(machine_listing.take(names))
     # Otherwise the comparison at the end would compare nothing.
     assert {"processes", "mounts", "links", "namespaces", "routes", "control_groups"} <= set(during)

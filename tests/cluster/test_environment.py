@@ -17,6 +17,7 @@ import boto3
 import pytest
 from witness import (
     DOWN_SECONDS,
+    ROOT,
     STACK,
     UP_SECONDS,
     Environment,
@@ -76,6 +77,9 @@ def test_manifests_and_state_do_not_know_the_embedded_cloud(environment: Environ
     assert endpoint.hostname
     address = re.compile(rf"(?<![\d.]){re.escape(endpoint.hostname)}(?!\d)")
     texts = {"state": succeed("pulumi", "stack", "export", "--show-secrets", "--stack", environment.stack)}
+    for stack in stacks(ROOT / "cluster"):
+        exported = ("pulumi", "stack", "export", "--show-secrets", "--stack", stack)
+        texts[f"state of cluster {stack}"] = succeed(*exported, directory=ROOT / "cluster")
     kinds = succeed("kubectl", "api-resources", "--namespaced", "--verbs", "list", "--output", "name").split()
     for kind in kinds:
         # Pods carry what admission put there; events quote pods.

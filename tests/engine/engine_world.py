@@ -1,42 +1,24 @@
 """What the engine tests stand on: the emulated account, a Pulumi project, and where the engine is."""
 
-import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+from embedded.errors import EmbeddedError
+from embedded.setup import toolchain
 from pulumi import automation
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
-TOOLS = ("pulumi", "pulumi-language-python")
 
 
 def tool_directories() -> list[Path]:
-    """Directories with the engine and its language host, or none.
-
-    What EMBEDDED_TOOLS names, what `make setup` installed, a development build, or what PATH has.
-    """
-    candidates = [Path(os.environ.get("EMBEDDED_TOOLS", "/nonexistent"))]
+    """The directory with the engine and its language host, as `make setup` installed them; or none."""
     try:
-        from embedded.setup import toolchain
-
-        installed = toolchain()
-        candidates.append(installed.pulumi.parent)
-    except Exception:  # noqa: BLE001, S110 - not set up is a reason to look further
-        pass
-    candidates.append(Path.home() / ".cache" / "airflow-iac" / "bin-dev")
-    found = []
-    for tool in TOOLS:
-        on_path = shutil.which(tool)
-        places = [*candidates, *([Path(on_path).parent] if on_path else [])]
-        place = next((place for place in places if (place / tool).is_file()), None)
-        if place is None:
-            return []
-        found.append(place)
-    return list(dict.fromkeys(found))
+        return [toolchain().pulumi.parent]
+    except EmbeddedError:
+        return []
 
 
 @dataclass

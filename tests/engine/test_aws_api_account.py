@@ -5,6 +5,7 @@ import io
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -467,6 +468,20 @@ def test_what_rds_refuses_is_refused_and_leaves_nothing(
 
 
 # --- state ---
+
+
+def test_a_database_that_crashes_is_started_again(account: Account, database: str) -> None:
+    record = json.loads((account.identity.run_directory / f"rds-{database}.pid").read_text())
+    os.kill(record["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with account.connect(database) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            return
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, account.log()
+            time.sleep(0.5)
 
 
 def test_a_killed_process_comes_back_with_everything_it_answered(account: Account, database: str) -> None:

@@ -106,10 +106,10 @@ def test_known_mistakes_of_public_deployments_are_refused_with_the_right_place(
     [
         ("core", "max_active_run_per_dag", "3", "did you mean max_active_runs_per_dag?"),
         ("shceduler", "frobnicate", "3", "did you mean scheduler?"),
-        ("core", "fernet_key", "x", "airflow-env rotate fernet"),
+        ("core", "fernet_key", "x", "Kubernetes Secret"),
         ("database", "sql_alchemy_conn", "x", "environment variable"),
         ("database", "sql_alchemy_conn_cmd", "cat x", "Secrets Manager"),
-        ("api_auth", "jwt_secret", "x", "airflow-env rotate jwt"),
+        ("api_auth", "jwt_secret", "x", "Kubernetes Secret"),
         ("core", "executor", "LocalExecutor", "infra/chart_values.py"),
         ("core", "parallelism", "3", "`airflow.parallelism`"),
         ("api", "base_url", "http://x", "`access.host`"),

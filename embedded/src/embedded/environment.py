@@ -55,6 +55,8 @@ def environment_for(identity: CloudIdentity, toolchain: Toolchain) -> dict[str, 
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "KUBECONFIG": str(identity.administrator_kubeconfig),
         "RDS_CA_BUNDLE": str(identity.certificate_authority),
+        # Taken when the official chart is neither at hand nor to be had, and said on every run.
+        "AIRFLOW_CHART_STANDIN": str(identity.checkout / "embedded" / "charts" / "airflow"),
         "HELM_CACHE_HOME": str(state / "helm" / "cache"),
         "HELM_CONFIG_HOME": str(state / "helm" / "configuration"),
         "HELM_DATA_HOME": str(state / "helm" / "data"),

@@ -200,17 +200,5 @@ def _node_command(identity: CloudIdentity, command: Iterable[str]) -> list[str]:
     return ["nsenter", f"--net={identity.network_namespace}", "--", *command]
 
 
-def add_database_address(identity: CloudIdentity, index: int) -> str:
-    """Give the machine's end of the link the address of database `index`; the address. Safe to repeat."""
-    address = identity.database_address(index)
-    run(["ip", "address", "replace", f"{address}/32", "dev", identity.host_link])
-    return address
-
-
-def remove_database_address(identity: CloudIdentity, index: int) -> None:
-    """Take the address of database `index` back; nothing happens if it is not there."""
-    succeeds(["ip", "address", "delete", f"{identity.database_address(index)}/32", "dev", identity.host_link])
-
-
 def _is_mount_point(path: Path) -> bool:
     return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())

@@ -253,7 +253,7 @@ class Supervisor:
 def bare_environment() -> dict[str, str]:
     """What every part starts with."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {"HOME": "/root", **kept, "PATH": _SYSTEM_PATH}
+    return {"HOME": str(Path.home()), **kept, "PATH": _SYSTEM_PATH}
 
 
 def _reap() -> None:

@@ -16,6 +16,7 @@ from embedded.node.credentials import ensure_credentials
 from embedded.node.layout import NodeLayout
 from embedded.parts import cloud_parts
 from embedded.processes import Part, Supervisor
+from embedded.rds import probe
 from embedded.setup import Toolchain
 
 HEALTHY = "ok"
@@ -52,7 +53,7 @@ def collect(identity: CloudIdentity, tools: Toolchain) -> list[PartStatus]:
     parts = list(cloud_parts(identity, tools, ensure_credentials(NodeLayout(identity))))
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         statuses = list(pool.map(lambda part: _part_status(part, supervisor), parts))
-    return statuses + _others(supervisor, known={part.name for part in parts})
+    return statuses + _others(identity, tools, supervisor, known={part.name for part in parts})
 
 
 def _part_status(part: Part, supervisor: Supervisor) -> PartStatus:
@@ -79,19 +80,30 @@ def _health(part: Part) -> str:
     return HEALTHY
 
 
-def _others(supervisor: Supervisor, known: Iterable[str]) -> list[PartStatus]:
+def _others(
+    identity: CloudIdentity, tools: Toolchain, supervisor: Supervisor, known: Iterable[str]
+) -> list[PartStatus]:
     return [
-        PartStatus(
-            name=status.name,
-            version="",
-            pid=status.pid,
-            address=None,
-            memory=status.memory_bytes,
-            health=HEALTHY if status.alive else _not_running(status.name, supervisor),
-        )
-        for status in supervisor.statuses()
-        if status.name not in known
+        _database_status(identity, tools, supervisor, name)
+        for name in (status.name for status in supervisor.statuses())
+        if name not in known
     ]
+
+
+def _database_status(
+    identity: CloudIdentity, tools: Toolchain, supervisor: Supervisor, name: str
+) -> PartStatus:
+    status = supervisor.status(name)
+    found = probe.signs(identity, name.removeprefix(probe.PART_PREFIX), tools.postgres_directory)
+    health = HEALTHY if found.ready else f"accepts no sessions: `embedded logs {name}`"
+    return PartStatus(
+        name=name,
+        version=found.version,
+        pid=status.pid,
+        address=found.address,
+        memory=status.memory_bytes,
+        health=health if status.alive else _not_running(name, supervisor),
+    )
 
 
 def _version(part: Part) -> str:

@@ -65,11 +65,6 @@ def required(request: AwsRequest, operation: str, environ: dict[str, Any], body:
     return [permission]
 
 
-def bucket_of(path: str) -> str:
-    """The bucket in a path-style S3 request's path; empty if there is none."""
-    return unquote(path).lstrip("/").partition("/")[0]
-
-
 def _s3(operation: str, request: AwsRequest, environ: dict[str, Any], body: bytes) -> list[Permission]:
     bucket, _, key = unquote(request.path).lstrip("/").partition("/")
     action = f"s3:{_S3_ACTIONS.get(operation, operation)}"

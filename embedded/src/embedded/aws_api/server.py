@@ -68,6 +68,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
         if deployer.ensure_deployer(identity):
             state.save()
         rds.resume()
+    rds.watch()
 
     dispatcher = DomainDispatcherApplication(create_backend_app)
     tls = _certificate(identity)

@@ -17,8 +17,6 @@ from embedded.node.layout import NodeLayout
 from embedded.node.worker import ctr
 from embedded.processes import Supervisor
 
-# Directories that containerd, libcni and kubelet have compiled in.
-_SHIM_SOCKETS = Path("/run/containerd/s")
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _CONTAINER_LOG_LINKS = Path("/var/log/containers")
 _END_SECONDS = 10.0

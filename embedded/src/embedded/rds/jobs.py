@@ -7,6 +7,7 @@ continues (`resume`).
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from embedded.rds.instance import EmbeddedDbInstance
 from embedded.rds.server import PostgresServer, copy_tree
 
 _log = logging.getLogger("embedded.rds")
+_WATCH_SECONDS = 2.0
 
 
 class InstanceJobs:
@@ -175,6 +177,28 @@ class InstanceJobs:
             if job == self.adopt:
                 self._continue_snapshots(instance)
             self.submit(job, instance)
+
+    def watch(self) -> None:
+        """From now on start servers again that ended by themselves, as RDS does."""
+
+        def look() -> None:
+            while True:
+                time.sleep(_WATCH_SECONDS)
+                for instance in self._crashed():
+                    _log.warning("the server of %s has ended; starting it", instance.db_instance_identifier)
+                    self.submit(self.bring_up, instance)
+
+        threading.Thread(target=look, name="rds-watch", daemon=True).start()
+
+    def _crashed(self) -> list[EmbeddedDbInstance]:
+        """Instances that are available by their status and not in fact; each is told once."""
+        with self._lock:
+            crashed = [
+                one for one in all_instances() if one.status == "available" and not self.server(one).alive
+            ]
+            for instance in crashed:
+                instance.status = "starting"
+        return crashed
 
     def _continue_snapshots(self, instance: EmbeddedDbInstance) -> None:
         for identifier, snapshot in instance.backend.database_snapshots.items():

@@ -42,13 +42,10 @@ class Toolchain:
 def toolchain() -> Toolchain:
     """The installed tools.
 
-    `EMBEDDED_TOOLS` may name a directory that holds all binaries side by side; they are then taken from
-    there instead of the cache.
-
     Raises EmbeddedError naming everything that is missing.
     """
     missing: list[str] = []
-    binaries = _supplied_binaries() or _cached_binaries(missing)
+    binaries = _cached_binaries(missing)
     missing.extend(f"{name} ({path})" for name, path in binaries.items() if not path.exists())
     images = {}
     for reference, artifact in catalogue.images().items():
@@ -72,15 +69,6 @@ def toolchain() -> Toolchain:
         runc=system["runc"],
         cni_directory=_CNI_DIRECTORY,
     )
-
-
-def _supplied_binaries() -> dict[str, Path] | None:
-    directory = os.environ.get("EMBEDDED_TOOLS")
-    if not directory:
-        return None
-    base = Path(directory).expanduser().absolute()
-    names = ("pulumi", "helm", "kubectl", "kubernetes", "coredns")
-    return {name: base / name for name in names}
 
 
 def _cached_binaries(missing: list[str]) -> dict[str, Path]:

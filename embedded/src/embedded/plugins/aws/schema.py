@@ -1,6 +1,5 @@
 """How a resource type is declared: its properties, its outputs and the calls behind it."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -169,8 +168,3 @@ class ResourceType:
     def all_outputs(self) -> set[str]:
         """Names of everything the resource puts out beside its inputs."""
         return {*self.outputs, *(("tagsAll",) if self.tags is not None else ())}
-
-
-def snake(pulumi_name: str) -> str:
-    """A camelCase name as the AWS command line and Python write it."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", pulumi_name).lower()

@@ -172,6 +172,7 @@ ALIAS = ResourceType(
     update=lambda call: call.client.update_alias(AliasName=call.id, TargetKeyId=call.values["targetKeyId"]),
     delete=_delete_alias,
     gone=("NotFoundException",),
+    validate=_check_alias,
     import_id="alias/NAME",
 )
 
