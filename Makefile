@@ -24,7 +24,9 @@ setup: venv ## install or build what `make up` needs, into the cache (from nothi
 	@$(EMBEDDED) setup
 
 .PHONY: up
-up: setup ## start the embedded cloud, deploy STACK (default: staging) and prove it with a DAG run
+up: venv ## start the embedded cloud, deploy STACK (default: staging) and prove it with a DAG run
+	@.venv/bin/airflow-env config $(STACK) >/dev/null
+	@$(EMBEDDED) setup
 	@$(EMBEDDED) up
 	@$(IN_CLOUD) airflow-env up $(STACK)
 	@echo "On this machine: make open STACK=$(STACK), make password STACK=$(STACK); any other command by $(IN_CLOUD) ..."
@@ -40,7 +42,7 @@ password: venv ## print the password of the first administrator of STACK
 # `make down STACK=...` ends that environment alone; `make down` ends everything and stops the cloud.
 .PHONY: down
 down: venv ## delete all environments and the cluster, and stop the embedded cloud; STACK=... ends that one alone
-ifeq ($(origin STACK),command line)
+ifneq ($(origin STACK),file)
 	@$(IN_CLOUD) airflow-env down $(STACK)
 else
 	@scripts/down

@@ -128,6 +128,11 @@ def parse_as(
             Mistake(f"{namespace}:{key!a}", None, "holds characters that are not Unicode text")
             for key in wrong
         ) from None
+    except (ValueError, RecursionError):
+        # json has no other: a value that is part of itself.
+        raise SettingsError(
+            [Mistake(f"{namespace}:*", None, "a value holds itself, by a YAML alias")]
+        ) from None
 
 
 def _is_text(text: str) -> bool:

@@ -15,6 +15,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -161,7 +162,7 @@ def _unpacked(source: Path, scratch: Path) -> Path:
     try:
         with tarfile.open(source) as archive:
             archive.extractall(scratch / "unpacked", filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise LifecycleError(
             f"AIRFLOW_CHART names {source}, which is neither a directory nor a chart archive: {error}",
             "Set it to the chart's directory or .tgz.",
@@ -175,10 +176,15 @@ def _unpacked(source: Path, scratch: Path) -> Path:
 def _prepared(source: Path, target: Path, version: str) -> Path:
     """A clean copy of the chart, checked to be Airflow's in the pinned version."""
     manifest = source / "Chart.yaml"
-    content = yaml.safe_load(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
-    if not isinstance(content, dict) or content.get("name") != "airflow":
+    try:
+        content = yaml.safe_load(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        content = None
+    whole = (source / "templates").is_dir() and (source / "values.schema.json").is_file()
+    if not isinstance(content, dict) or content.get("name") != "airflow" or not whole:
         raise LifecycleError(
-            f"{source} is not the Airflow chart.", "Set AIRFLOW_CHART to the chart's directory."
+            f"{source} is not the whole Airflow chart.",
+            "Set AIRFLOW_CHART to the chart's directory; if this is the cache, remove it to fetch it again.",
         )
     if content.get("version") != version:
         raise LifecycleError(

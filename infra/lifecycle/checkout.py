@@ -59,7 +59,13 @@ class ProjectFiles:
             for key, declaration in declared.items()
             if isinstance(declaration, dict) and "default" in declaration
         }
-        given = self._own(_mapping(path).get("config") or {})
+        config = _mapping(path).get("config") or {}
+        if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+            raise LifecycleError(
+                f"{path.name}: config is no mapping of texts to values.",
+                "Write it as `config:` with lines such as `airflow:owner: my-team` below it.",
+            )
+        given = self._own(config)
         plain = {key: value for key, value in given.items() if not _is_encrypted(value)}
         return {**defaults, **plain}
 
@@ -86,7 +92,7 @@ def _is_encrypted(value: object) -> bool:
 def _mapping(path: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LifecycleError(f"{path.name} is not YAML: {error}", "Correct the file.") from error
     if value is None:
         return {}

@@ -17,8 +17,9 @@ from rich.table import Table
 # Where there is no terminal (a log of CI), tables get the width that addresses of objects need.
 _LOG_WIDTH = 160
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _LOG_WIDTH)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_width = None if sys.stdout.isatty() else _LOG_WIDTH
+console = Console(highlight=False, soft_wrap=True, emoji=False, width=_width)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from embedded.aws_api.deployer import credentials_path, deployer_credentials
 from embedded.environment import environment_for, merged
+from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
 from embedded.setup import Toolchain
 
@@ -51,3 +53,16 @@ def test_the_callers_account_and_stacks_are_out_of_reach(variables: dict[str, st
     assert {"AWS_PROFILE", "PULUMI_ACCESS_TOKEN", "AWS_SESSION_TOKEN"} & seen.keys() == set()
     assert seen["EDITOR"] == "vi"
     assert seen["AWS_ACCESS_KEY_ID"] == "AKIATEST"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"access_key_id"', "\x00"])
+def test_a_damaged_key_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    identity = CloudIdentity.of(CHECKOUT)
+    path = credentials_path(identity)
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(EmbeddedError, match=r"deployer\.json cannot be read"):
+        deployer_credentials(identity)

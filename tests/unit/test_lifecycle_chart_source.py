@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def _chart(directory: Path, mark: str = "x", version: str = VERSION, **more: obj
     manifest = {"apiVersion": "v2", "name": "airflow", "version": version, **more}
     (directory / "Chart.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     (directory / "templates" / "a.yaml").write_text(mark)
+    (directory / "values.schema.json").write_text("{}")
     return directory
 
 
@@ -85,7 +87,7 @@ def test_nothing_at_hand_names_the_way_out_and_touches_nothing(tmp_path: Path) -
     ("make", "reason"),
     [
         (lambda path: _chart(path, version="1.20.0"), "version 1.20.0"),
-        (lambda path: path.mkdir(), "not the Airflow chart"),
+        (lambda path: path.mkdir(), "not the whole Airflow chart"),
         (lambda path: path.write_text("no archive"), "neither a directory nor a chart archive"),
         (lambda path: None, "does not exist"),
     ],
@@ -170,3 +172,24 @@ def _write(directory: Path, tree: dict[str, bytes]) -> tuple[Path, dict[str, str
             path = Path(folder) / file
             found[os.path.relpath(path, directory)] = hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324
     return directory, found
+
+
+@pytest.mark.parametrize("missing", ["templates", "values.schema.json", "Chart.yaml"])
+def test_half_a_chart_is_no_chart(tmp_path: Path, missing: str) -> None:
+    """What an interrupted copy leaves would deploy nothing, and say that all went well."""
+    half = _chart(tmp_path / "half")
+    path = half / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(LifecycleError, match="not the whole Airflow chart"):
+        _fill(tmp_path, {"AIRFLOW_CHART": str(half)})
+
+
+@pytest.mark.parametrize("length", [10, 200])
+def test_an_archive_that_was_cut_off_is_told_in_a_sentence(tmp_path: Path, length: int) -> None:
+    whole = tmp_path / "whole.tgz"
+    with tarfile.open(whole, "w:gz") as archive:
+        archive.add(_chart(tmp_path / "chart"), "airflow")
+    cut = tmp_path / "cut.tgz"
+    cut.write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(LifecycleError, match="neither a directory nor a chart archive"):
+        _fill(tmp_path, {"AIRFLOW_CHART": str(cut)})

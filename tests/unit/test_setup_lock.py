@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,3 +137,23 @@ class Heard(Exception):  # noqa: N818 -- it ends the wait, and is no error
 
 def hear(_: str) -> None:
     raise Heard
+
+
+def test_a_setup_that_lives_is_never_ended_whatever_the_lock_says(lock: Path, holder: Holder) -> None:
+    """The text is written after the lock was taken: for a moment it names the one before."""
+    lock.write_text("999999 setup of somebody who is gone")
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: _take(lock, said))
+    thread.start()
+    while not said:
+        time.sleep(0.01)
+    assert holder.process.poll() is None
+    assert "waiting for it to end" in said[0]
+    holder.release()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def _take(lock: Path, said: list[str]) -> None:
+    with exclusive(lock, "setup", said.append):
+        pass

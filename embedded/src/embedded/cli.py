@@ -32,7 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_console = Console(stderr=True, highlight=False, soft_wrap=True)
+# Paths and other programs' messages are text, not markup.
+_console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -107,7 +108,7 @@ def status(context: typer.Context, as_json: _Json = False) -> None:
     if as_json:
         print(json.dumps([part.as_json() for part in parts], indent=2))
     elif parts:
-        Console(highlight=False).print(_status_table(parts))
+        Console(highlight=False, markup=False, emoji=False).print(_status_table(parts))
     else:
         _console.print(f"{context.obj.name} was never started: `embedded up`")
     well = bool(parts) and all(part.health == HEALTHY for part in parts)
@@ -220,7 +221,8 @@ class Steps:
         """Say what comes next."""
         if self._status:
             self._status.update(f"waiting for {text}")
-        _console.print(f"[dim]{self.elapsed:6.1f} s[/dim]  {text}")
+        _console.print(f"{self.elapsed:6.1f} s", style="dim", end="  ")
+        _console.print(text)
 
 
 def main() -> None:

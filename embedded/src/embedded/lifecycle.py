@@ -152,8 +152,8 @@ def _stop(identity: CloudIdentity, announce: Announce) -> None:
 
 
 def _kill_rest_of_node(identity: CloudIdentity) -> None:
-    """What has no pid file, or had it taken away, is found by the namespace it runs in."""
-    for pid in listing.processes_in_node(identity):
+    """What has no pid file, or had it taken away, is found by the namespace it runs in or by what it is."""
+    for pid in (*listing.processes_in_node(identity), *listing.strays(identity)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -185,9 +185,17 @@ def _remove_state(identity: CloudIdentity, *, keep_logs: bool) -> None:
 @contextmanager
 def exclusive(identity: CloudIdentity, announce: Announce) -> Iterator[None]:
     """One `up`, `down` or `reset` of a cloud at a time; a second one waits."""
+    _check_root()
     path = _lock_path(identity)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = path.open("w")
+    except OSError as error:
+        raise EmbeddedError(
+            f"the state cannot be kept in {path.parent}: {error.strerror}",
+            "make that place writable, or name another in XDG_STATE_HOME",
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

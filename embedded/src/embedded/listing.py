@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from embedded import process_table
 from embedded.commands import run
@@ -50,6 +51,33 @@ def _network_namespace_of(pid: int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def strays(identity: CloudIdentity) -> list[int]:
+    """Processes on the machine's side that belong to the cloud by what they are, whatever pid files say."""
+    servers = [
+        process.pid
+        for process in process_table.every_process()
+        if not process.ended and _serves_aws(process_table.command_line(process.pid), identity)
+    ]
+    return servers + [pid for pid in _postgres_pids(identity) if _is_postgres(pid)]
+
+
+def _serves_aws(words: list[str], identity: CloudIdentity) -> bool:
+    return "embedded.aws_api" in words and str(identity.checkout) in words
+
+
+def _postgres_pids(identity: CloudIdentity) -> Iterator[int]:
+    """What the servers wrote of themselves into their data directories; the file may be a dead one's."""
+    for file in (identity.state_directory / "rds").glob("*/data/postmaster.pid"):
+        with suppress(OSError, ValueError, IndexError):
+            yield int(file.read_text().splitlines()[0])
+
+
+def _is_postgres(pid: int) -> bool:
+    words = process_table.command_line(pid)
+    process = process_table.find(pid)
+    return bool(words) and "postgres" in words[0] and process is not None and not process.ended
+
+
 def _processes(identity: CloudIdentity) -> Iterator[str]:
     supervisor = Supervisor(identity)
     yield from (f"process {name}" for name in supervisor.names() if supervisor.alive(name))
@@ -57,6 +85,7 @@ def _processes(identity: CloudIdentity) -> Iterator[str]:
         *processes_in_node(identity),
         *shims(NodeLayout(identity)),
         *cgroups.processes(identity.name),
+        *strays(identity),
     }
     for pid in sorted(pids):
         yield f"process {pid} ({' '.join(process_table.command_line(pid))[:80]})"

@@ -113,7 +113,12 @@ class Supervisor:
                 start_new_session=True,
             )
         _children[process.pid] = process
-        self.register(part.name, process.pid, part.stop_signal, part.stop_timeout_seconds)
+        try:
+            self.register(part.name, process.pid, part.stop_signal, part.stop_timeout_seconds)
+        except BaseException:
+            # Nobody could stop what has no pid file; the disk may be full.
+            _kill_session(process.pid)
+            raise
         return True
 
     def register(
@@ -209,7 +214,10 @@ class Supervisor:
             lines = self.log_path(name).read_text(errors="replace").splitlines()
         except OSError:
             lines = []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        said = (line.strip() for line in reversed(lines))
+        return next(
+            (line for line in said if line and not line.lower().startswith("next step:")), "it wrote nothing"
+        )
 
     def _await_end(self, name: str, pid: int, seconds: float) -> None:
         deadline = time.monotonic() + seconds

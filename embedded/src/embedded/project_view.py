@@ -97,7 +97,12 @@ class ProjectView:
             if relative / name not in real:
                 _link(mirror / name, source / name)
         for name in copies:
-            text = (source / name).read_text()
+            try:
+                text = (source / name).read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                # The engine says of this one what is wrong; the other stacks have nothing to do with it.
+                (mirror / name).write_bytes((source / name).read_bytes())
+                continue
             write_if_changed(mirror / name, stack_file.with_salt(text, self._salt(relative, name)))
 
     @staticmethod

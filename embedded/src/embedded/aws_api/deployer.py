@@ -39,7 +39,27 @@ def deployer_credentials(identity: CloudIdentity) -> DeployerCredentials:
         stored = json.loads(credentials_path(identity).read_text())
     except FileNotFoundError as error:
         raise EmbeddedError("The embedded AWS account has no deployer yet.", "Run `embedded up`.") from error
-    return DeployerCredentials(stored["access_key_id"], stored["secret_access_key"])
+    except (OSError, ValueError) as error:
+        raise _unreadable(identity) from error
+    try:
+        return DeployerCredentials(str(stored["access_key_id"]), str(stored["secret_access_key"]))
+    except (KeyError, TypeError) as error:
+        raise _unreadable(identity) from error
+
+
+def _unreadable(identity: CloudIdentity) -> EmbeddedError:
+    return EmbeddedError(
+        f"{credentials_path(identity)} cannot be read or holds no key.",
+        "Run `embedded down` and `embedded up`: the account makes a new key.",
+    )
+
+
+def _is_readable(identity: CloudIdentity) -> bool:
+    try:
+        deployer_credentials(identity)
+    except EmbeddedError:
+        return False
+    return True
 
 
 def ensure_deployer(identity: CloudIdentity) -> bool:
@@ -51,7 +71,7 @@ def ensure_deployer(identity: CloudIdentity) -> bool:
     if USER_NAME not in iam.users:
         iam.create_user("aws", USER_NAME)
         iam.attach_user_policy(_POLICY, USER_NAME)
-    elif path.exists():
+    elif _is_readable(identity):
         return False
     for key in list(iam.get_user(USER_NAME).access_keys):
         iam.delete_access_key(key.access_key_id, USER_NAME)

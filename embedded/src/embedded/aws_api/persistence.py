@@ -126,7 +126,9 @@ class AccountState:
                         f"{self._path} was written with {written}, not {_format()}.", next_step
                     )
                 return pickle.load(file)  # noqa: S301
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        except EmbeddedError:
+            raise
+        except Exception as error:  # a damaged file makes pickle fail in any way at all
             raise EmbeddedError(f"{self._path} cannot be read: {error}.", next_step) from error
 
     def save(self) -> None:

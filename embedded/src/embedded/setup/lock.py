@@ -36,13 +36,16 @@ def _acquire(file: Path, descriptor: int, say: Callable[[str], None]) -> None:
         text = os.pread(descriptor, 500, 0).decode(errors="replace")
         pid, _, purpose = text.strip().partition(" ")
         holders = _holders(file)
-        if pid.isdigit() and int(pid) not in holders:
+        # A setup that has just taken the lock has not written its name yet; it is no leftover.
+        alive = any(_is_setup(holder) for holder in holders)
+        if pid.isdigit() and holders and int(pid) not in holders and not alive:
             say(f"Ending programs that a killed setup (process {pid}) left behind.")
             for orphan in holders:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(orphan, signal.SIGKILL)
         else:
-            who = f"process {pid}: {purpose}" if pid.isdigit() else "just begun"
+            known = pid.isdigit() and int(pid) in holders
+            who = f"process {pid}: {purpose}" if known else "just begun, or in another container"
             say(f"Another setup ({who}) is running; waiting for it to end.")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -55,6 +58,14 @@ def _holders(file: Path) -> set[int]:
         for process in Path("/proc").iterdir()
         if process.name.isdigit() and _holds(process, identity)
     }
+
+
+def _is_setup(pid: int) -> bool:
+    """Whether the process is Python, as setups are; what they start to build is not."""
+    try:
+        return (Path("/proc") / str(pid) / "exe").readlink().name.startswith("python")
+    except OSError:
+        return False
 
 
 def _holds(process: Path, identity: os.stat_result) -> bool:

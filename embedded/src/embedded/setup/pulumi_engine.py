@@ -53,7 +53,10 @@ def installed_engine() -> Path | None:
 
 
 def _is_program(file: Path) -> bool:
-    if not (file.is_file() and os.access(file, os.X_OK)):
+    try:
+        if not (file.is_file() and os.access(file, os.X_OK)):
+            return False
+    except OSError:  # a directory on PATH that this user may not look into
         return False
     with file.open("rb") as content:
         return content.read(4) == _ELF
