@@ -125,7 +125,8 @@ def _forwarded_port(process: subprocess.Popen[str], lines: list[str]) -> int:
     """Read kubectl's output until it names the port; a thread keeps reading, so that kubectl never blocks."""
     if process.stdout is None:
         raise LifecycleError("kubectl gave no output to read.", "Run the command again.")
-    threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True).start()
+    reader = threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True)
+    reader.start()
     deadline = time.monotonic() + _FORWARD_SECONDS
     while time.monotonic() < deadline:
         for line in list(lines):
@@ -133,6 +134,8 @@ def _forwarded_port(process: subprocess.Popen[str], lines: list[str]) -> int:
             if match:
                 return int(match.group(1))
         if process.poll() is not None:
+            # What it said last may still be on its way.
+            reader.join(timeout=5)
             break
         time.sleep(0.05)
     raise LifecycleError(

@@ -12,6 +12,9 @@ import pytest
 from tests import run_tiers
 from tests.run_tiers import Result
 
+# Real runs of pytest, which cost seconds each: not for the fast tier.
+pytestmark = pytest.mark.setup
+
 REPORT = """<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="pytest">
 <testcase classname="a" name="passes" time="0.1"/>
 <testcase classname="a" name="fails"><failure message="no">trace</failure></testcase>

@@ -13,7 +13,10 @@ from embedded.plugins.aws.schema import Property
 from pulumi import _types
 
 # The SDK warns of its own deprecated classes while it loads its modules, which happens at first use.
-pytestmark = pytest.mark.filterwarnings("ignore:.* has been deprecated in favor of:DeprecationWarning")
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("ignore:.* has been deprecated in favor of:DeprecationWarning"),
+]
 
 TYPES = sorted(registry.all_types())
 
