@@ -20,7 +20,7 @@ venv:
 	@scripts/bootstrap
 
 .PHONY: setup
-setup: venv ## install or build what `make up` needs, into the cache (from nothing: about 10 minutes)
+setup: venv ## install or build what `make up` needs, into the cache (from nothing: 10 to 15 minutes)
 	@$(EMBEDDED) setup
 
 .PHONY: up
@@ -49,7 +49,7 @@ else
 endif
 
 .PHONY: check
-check: venv ## format, lint, types, unit and graph tests (under a minute)
+check: venv ## format, lint, types, unit and graph tests (a minute, after the first time)
 	@$(PYTHON) tests/run_tiers.py check unit graph
 
 .PHONY: test

@@ -51,8 +51,6 @@ class AirflowSecrets(pulumi.ComponentResource):
     """Hash over all that Airflow's pods mount or read; another one rolls them. Not secret."""
     password_digest: pulumi.Output[str]
     """Hash of the database password; secret."""
-    fernet_key: pulumi.Output[str]
-    """The Fernet key; secret."""
 
     def __init__(
         self, name: str, args: AirflowSecretsArgs, opts: pulumi.ResourceOptions | None = None
@@ -82,7 +80,6 @@ class AirflowSecrets(pulumi.ComponentResource):
             pulumi.Output.all(fernet, api, jwt, urls).apply(lambda parts: digest(*parts))
         )
         self.password_digest = password.apply(digest)
-        self.fernet_key = fernet
         self.register_outputs({"checksum": self.checksum})
 
     def _random(

@@ -25,7 +25,7 @@ _FIT = Machine(
     available_memory=8 * 2**30,
     missing_tools=(),
     file_systems=frozenset({"ext4", "overlay"}),
-    longest_socket="/root/.local/state/airflow-iac/airflow-00000000/run/containerd.sock.ttrpc",
+    longest_socket="/home/somebody/.local/state/airflow-iac/airflow-00000000/run/containerd.sock.ttrpc",
 )
 
 

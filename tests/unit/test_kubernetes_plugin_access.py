@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,17 +13,8 @@ from embedded.plugins.kubernetes import kubeconfig, settings
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
 from embedded.plugins.kubernetes.properties import UNKNOWN, Properties
-from kubernetes_plugin_api_server import FakeApiServer, start
+from kubernetes_plugin_api_server import FakeApiServer
 from kubernetes_plugin_api_server import kubeconfig as config_text
-
-
-@pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    fake = FakeApiServer()
-    http = start(fake)
-    yield fake
-    http.shutdown()
-    http.server_close()
 
 
 class TokenCommand:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from embedded.plugins.kubernetes.object_provider import ObjectOperations
 from embedded.plugins.kubernetes.operations import Context, Known
 from embedded.plugins.kubernetes.properties import UNKNOWN, Properties
 from embedded.plugins.kubernetes.settings import Settings
-from kubernetes_plugin_api_server import FakeApiServer, kubeconfig, start, status
+from kubernetes_plugin_api_server import FakeApiServer, kubeconfig, status
 
 PATH = "/api/v1/namespaces/shop/configmaps/settings"
 
@@ -34,15 +33,6 @@ class RecordingLog:
 
     def warning(self, urn: str, message: str) -> None:
         self.told.append(("warning", message))
-
-
-@pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    fake = FakeApiServer()
-    http = start(fake)
-    yield fake
-    http.shutdown()
-    http.server_close()
 
 
 def _context(kind: str = "core/v1:ConfigMap") -> Context:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,16 +16,7 @@ from embedded.plugins.kubernetes.waiting.observation import Observation, label_s
 from embedded.plugins.kubernetes.waiting.patience import CancelledError, Patience, timeout_seconds
 from embedded.plugins.kubernetes.waiting.pods import trouble
 from embedded.plugins.kubernetes.waiting.until_gone import DeletionWait
-from kubernetes_plugin_api_server import FakeApiServer, start
-
-
-@pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    fake = FakeApiServer()
-    http = start(fake)
-    yield fake
-    http.shutdown()
-    http.server_close()
+from kubernetes_plugin_api_server import FakeApiServer
 
 
 def _item(spec: dict[str, Any] | None = None, generation: int = 1, **status: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the kernel tells about processes, read from /proc.
+"""What the kernel tells about processes, read from /proc, and their end by force.
 
 A process is named by its pid and its start time in clock ticks since boot. Libraries offer the start as
 wall-clock time, which moves when the clock is set; this pair never does.
@@ -6,9 +6,15 @@ wall-clock time, which moves when the clock is set; this pair never does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from embedded.errors import EmbeddedError
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys" / "kernel" / "random" / "boot_id"
@@ -51,6 +57,24 @@ def every_process() -> Iterator[Process]:
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and (process := find(int(entry.name))) is not None:
             yield process
+
+
+def kill_until_gone(living: Callable[[], Collection[int]], what: str, seconds: float = 10.0) -> None:
+    """Kill what `living` finds until it finds nothing: a process may start another while it dies.
+
+    Raises:
+        EmbeddedError: some do not die (they wait for a disk); `what` names them.
+    """
+    deadline = time.monotonic() + seconds
+    while found := living():
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"{what} {', '.join(map(str, sorted(found)))} do not end", "run `embedded down` again"
+            )
+        time.sleep(0.05)
 
 
 def command_line(pid: int) -> list[str]:

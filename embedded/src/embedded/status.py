@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from embedded.errors import EmbeddedError
@@ -98,7 +99,7 @@ def _database_status(
     health = HEALTHY if found.ready else f"accepts no sessions: `embedded logs {name}`"
     return PartStatus(
         name=name,
-        version=found.version,
+        version=_asked(tools.postgres_directory / "postgres", "--version"),
         pid=status.pid,
         address=found.address,
         memory=status.memory_bytes,
@@ -112,11 +113,14 @@ def _version(part: Part) -> str:
     if part.name == "aws":
         return f"moto {version('moto')}"
     flag = _ASKED_FOR_VERSION.get(part.name)
-    if flag is None:
-        return ""
+    return _asked(part.command[0], flag) if flag else ""
+
+
+def _asked(program: str | Path, flag: str) -> str:
+    """The version a program prints; empty if it prints none."""
     try:
-        done = subprocess.run([part.command[0], flag], capture_output=True, text=True, check=False)
+        done = subprocess.run([program, flag], capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    found = re.search(r"\d+\.\d+\.\d+\S*", done.stdout)
+    found = re.search(r"\d+\.\d+\S*", done.stdout)
     return found[0] if found else ""

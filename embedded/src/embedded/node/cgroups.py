@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from embedded import process_table
 from embedded.errors import EmbeddedError
 
 _MOUNTS = Path("/proc/self/mountinfo")
 # What a kubelet demands of its root on the second version of cgroups.
 _UNIFIED_CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
-_END_SECONDS = 10.0
 
 
 def hierarchies(mountinfo: str) -> dict[Path, str]:
@@ -76,16 +73,7 @@ def kill(name: str) -> None:
     Raises:
         EmbeddedError: some do not die (they wait for a disk).
     """
-    deadline = time.monotonic() + _END_SECONDS
-    while living := processes(name):
-        for pid in living:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise EmbeddedError(
-                f"processes {', '.join(map(str, sorted(living)))} do not end", "run `embedded down` again"
-            )
-        time.sleep(0.05)
+    process_table.kill_until_gone(lambda: processes(name), "processes")
 
 
 def remove(name: str) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +16,6 @@ from embedded.processes import Supervisor
 
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _CONTAINER_LOG_LINKS = Path("/var/log/containers")
-_END_SECONDS = 10.0
 
 
 def end_containers(layout: NodeLayout, supervisor: Supervisor) -> None:
@@ -55,7 +51,7 @@ def shims(layout: NodeLayout) -> list[int]:
 def clear(layout: NodeLayout) -> None:
     """End shims; remove sockets, mounts, control groups and files outside of the state. Safe to repeat."""
     sockets = _shim_sockets(layout)
-    _kill_shims(layout)
+    process_table.kill_until_gone(lambda: shims(layout), "container shims")
     for socket in sockets:
         socket.unlink(missing_ok=True)
     unmount_below(layout.identity.state_directory)
@@ -92,19 +88,6 @@ def _shim_sockets(layout: NodeLayout) -> list[Path]:
     tasks = layout.containerd_state / "io.containerd.runtime.v2.task" / "k8s.io"
     addresses = [path.read_text().strip() for path in tasks.glob("*/address")]
     return [Path(address.removeprefix("unix://")) for address in addresses if address.startswith("unix://")]
-
-
-def _kill_shims(layout: NodeLayout) -> None:
-    deadline = time.monotonic() + _END_SECONDS
-    while left := shims(layout):
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise EmbeddedError(
-                f"container shims {', '.join(map(str, left))} do not end", "run `embedded down` again"
-            )
-        time.sleep(0.05)
 
 
 def _clear_cni_results(layout: NodeLayout) -> None:
