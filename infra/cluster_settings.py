@@ -18,6 +18,7 @@ class Nat(StrEnum):
 
     SINGLE = "single"
     PER_ZONE = "perZone"
+    NONE = "none"
 
 
 def _network(text: str) -> str:
@@ -31,6 +32,42 @@ def _network(text: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$")]
+
+
+class RunnerSettings(Model):
+    """An instance in a private subnet, reached by Session Manager, from which deployers work.
+
+    It opens no port, and its own role may do nothing but assume the named roles.
+    """
+
+    image_id: str = Field(
+        pattern=r"^ami-[0-9a-f]{8,17}$",
+        description="Amazon Machine Image of the runner, arm64 for the default type; named, so that a "
+        "deployment never replaces it by surprise.",
+    )
+    instance_type: str = Field(
+        default="t4g.medium",
+        pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9]+$",
+        description="Type of the instance; a Pulumi program with its plugins needs 2 GiB or more.",
+    )
+    volume_gib: int = Field(default=30, ge=8, le=1000, description="Encrypted root volume, GiB.")
+    role_arns: tuple[RoleArn, ...] = Field(
+        min_length=1,
+        description="Roles that a session on the runner may assume to deploy; they must trust it.",
+    )
+
+
+class DeployFromSettings(Model):
+    """From where deployers reach the API server: networks on the public endpoint, or a runner inside."""
+
+    networks: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks that reach the public endpoint. Empty: it is off, and the VPC is the only way.",
+    )
+    runner: RunnerSettings | None = Field(
+        default=None, description="A runner inside the VPC, made by this project. Absent: none."
+    )
 
 
 class ClusterProjectSettings(Model):
@@ -53,16 +90,26 @@ class ClusterProjectSettings(Model):
     )
     nat: Nat = Field(
         default=Nat.PER_ZONE,
-        description="NAT gateways: perZone survives the loss of a zone, single costs a third.",
+        description="NAT gateways: perZone outlives the loss of a zone, single costs a third, none needs "
+        "imageMirror.",
+    )
+    image_mirror: str = Field(
+        default="",
+        pattern=r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?(/[a-z0-9._-]+)*)?$",
+        # Without a way out no other registry can be reached; AWS itself is, by interface endpoints.
+        description="Registry that holds every image under its own name; goes with nat none. Empty: none.",
     )
     kubernetes_version: str = Field(
         default=versions.KUBERNETES,
         pattern=r"^1\.[0-9]{2}$",
         description="Kubernetes minor version. EKS goes up one minor at a time, and never down.",
     )
-    deploy_from: tuple[Network, ...] = Field(
-        default=(),
-        description="Networks from which deployers reach the API server. Empty: from inside the VPC only.",
+    deploy_from: DeployFromSettings = Field(
+        default_factory=DeployFromSettings, description="From where deployers reach the API server."
+    )
+    network_policies: bool = Field(
+        default=True,
+        description="Nodes enforce NetworkPolicies; else those of environments are accepted and do nothing.",
     )
     administrators: tuple[
         Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")], ...
@@ -88,10 +135,19 @@ class ClusterProjectSettings(Model):
         ]
         if not 16 <= ipaddress.IPv4Network(self.network).prefixlen <= 20:
             mistakes.append(("network", self.network, "allowed: /16 to /20"))
-        if "0.0.0.0/0" in self.deploy_from:
+        if any(ipaddress.IPv4Network(network).prefixlen == 0 for network in self.deploy_from.networks):
             mistakes.append(
-                ("deployFrom", "0.0.0.0/0", "the API server is not open to the world; name networks")
+                ("deployFrom.networks", "0.0.0.0/0", "the API server is not for the world; name networks")
+            )
+        if (self.nat is Nat.NONE) != bool(self.image_mirror):
+            mistakes.append(
+                ("imageMirror", self.image_mirror, "goes with nat none: there it is needed, elsewhere unused")
             )
         if mistakes:
             raise inconsistent(*mistakes)
         return self
+
+    @property
+    def protected(self) -> bool:
+        """Whether deletion is refused."""
+        return not self.disposable

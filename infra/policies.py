@@ -233,3 +233,37 @@ def write_flow_log(*, group_arn: Text) -> list[Statement]:
             "Resource": pulumi.Output.concat(group_arn, ":*"),
         }
     ]
+
+
+def assume_roles(*, role_arns: Sequence[Text]) -> list[Statement]:
+    """Statements that assume the named roles; each of them must trust who has these."""
+    return [
+        {
+            "Sid": "AssumeDeployers",
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": list(role_arns),
+        }
+    ]
+
+
+def encrypt_volumes(*, key_arn: Text) -> list[Statement]:
+    """Statements that encrypt disks of nodes and volumes of pods; EC2 gets a grant on the key, nobody else.
+
+    https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+    """
+    return [
+        {
+            "Sid": "EncryptVolumes",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
+            "Resource": key_arn,
+        },
+        {
+            "Sid": "GrantToVolumes",
+            "Effect": "Allow",
+            "Action": "kms:CreateGrant",
+            "Resource": key_arn,
+            "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        },
+    ]

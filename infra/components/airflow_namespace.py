@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import job_pod
+from infra.cluster_guard import ENVIRONMENT_LABEL
 from infra.naming import DATABASE_CA_CONFIG_MAP, JOB_SCRIPTS_CONFIG_MAP, SERVICE_ACCOUNTS
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/
@@ -49,8 +50,9 @@ class AirflowNamespace(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        labels = dict([*POD_SECURITY.items(), ENVIRONMENT_LABEL])
         namespace = kubernetes.core.v1.Namespace(
-            f"{name}-namespace", metadata={"name": args.namespace, "labels": dict(POD_SECURITY)}, opts=child
+            f"{name}-namespace", metadata={"name": args.namespace, "labels": labels}, opts=child
         )
         self.name = namespace.metadata.apply(lambda metadata: str(metadata.name))
         for role, config_map, data in (

@@ -35,7 +35,8 @@ class EksClusterArgs:
     kubernetes_version: str
     subnet_ids: Sequence[pulumi.Input[str]]
     key_arn: pulumi.Input[str]
-    deploy_from: Sequence[str]
+    public_networks: Sequence[str]
+    """Networks that reach the public endpoint; empty turns it off."""
     administrators: Sequence[str]
     log_retention_days: int
     permissions_boundary: str | None
@@ -58,6 +59,8 @@ class EksCluster(pulumi.ComponentResource):
     """Certificate authority of the endpoint, base64 of PEM."""
     security_group_id: pulumi.Output[str]
     """Security group of control plane and pods."""
+    node_role_name: pulumi.Output[str]
+    """Name of the nodes' role."""
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.TOKEN, name, None, opts)
@@ -74,14 +77,24 @@ class EksCluster(pulumi.ComponentResource):
             "control-plane", policies.cluster_trust(account_id=args.account_id), CLUSTER_POLICIES
         )
         node_role, node_policies = self._role("node", policies.node_trust(), NODE_POLICIES)
+        # Disks and volumes are encrypted with our key, which Auto Mode's own policies do not cover:
+        # https://docs.aws.amazon.com/eks/latest/userguide/create-storage-class.html
+        volumes = aws.iam.RolePolicy(
+            f"{name}-volume-encryption",
+            name="volume-encryption",
+            role=cluster_role.name,
+            policy=policies.as_json(policies.document(policies.encrypt_volumes(key_arn=args.key_arn))),
+            opts=self._child,
+        )
         # EKS would make the log group itself; roles are of no use without their policies.
-        waits_for = [log_group, *cluster_policies, *node_policies]
+        waits_for = [log_group, volumes, *cluster_policies, *node_policies]
         cluster = self._cluster(cluster_role, node_role, waits_for)
         self._administrators(cluster)
         self.name = cluster.name
         self.endpoint = cluster.endpoint
         self.certificate_authority = cluster.certificate_authority.apply(lambda found: str(found.data))
         self.security_group_id = cluster.vpc_config.apply(lambda vpc: str(vpc.cluster_security_group_id))
+        self.node_role_name = node_role.name
         self.register_outputs({"name": self.name, "endpoint": self.endpoint})
 
     def _cluster(
@@ -96,16 +109,16 @@ class EksCluster(pulumi.ComponentResource):
             vpc_config=aws.eks.ClusterVpcConfigArgs(
                 subnet_ids=list(args.subnet_ids),
                 endpoint_private_access=True,
-                endpoint_public_access=bool(args.deploy_from),
-                public_access_cidrs=list(args.deploy_from) or None,
+                endpoint_public_access=bool(args.public_networks),
+                public_access_cidrs=list(args.public_networks) or None,
             ),
             access_config=aws.eks.ClusterAccessConfigArgs(
                 authentication_mode="API", bootstrap_cluster_creator_admin_permissions=True
             ),
-            # Auto Mode: the three switches only work together.
+            # Auto Mode: the three switches only work together. Airflow's nodes come from a pool of our own.
             bootstrap_self_managed_addons=False,
             compute_config=aws.eks.ClusterComputeConfigArgs(
-                enabled=True, node_pools=["general-purpose", "system"], node_role_arn=node_role.arn
+                enabled=True, node_pools=["system"], node_role_arn=node_role.arn
             ),
             storage_config=aws.eks.ClusterStorageConfigArgs(
                 block_storage=aws.eks.ClusterStorageConfigBlockStorageArgs(enabled=True)

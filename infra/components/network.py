@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.cluster_settings import Nat
+from infra.components.interface_endpoints import InterfaceEndpoints, InterfaceEndpointsArgs
 
 ZONES: Final = 3
 
@@ -29,16 +30,17 @@ class SubnetPlan:
         return f"{'public' if self.public else 'private'}-{self.zone}"
 
 
-def plan_subnets(network: str, zones: int = ZONES) -> list[SubnetPlan]:
+def plan_subnets(network: str, nat: Nat, zones: int = ZONES) -> list[SubnetPlan]:
     """Return subnets for a network: a private quarter in each zone, public ones from the last quarter.
 
-    Pods get addresses of their subnet, so the private subnets are as big as the network allows.
+    Pods get addresses of their subnet, so the private subnets are as big as the network allows. Public ones
+    hold NAT gateways alone, so without these there is none.
     """
     private = list(ipaddress.IPv4Network(network).subnets(prefixlen_diff=2))
-    public = list(private[-1].subnets(prefixlen_diff=2))
+    public = list(private[-1].subnets(prefixlen_diff=2)) if nat is not Nat.NONE else []
     return [
         *(SubnetPlan(zone=zone, network=str(private[zone]), public=False) for zone in range(zones)),
-        *(SubnetPlan(zone=zone, network=str(public[zone]), public=True) for zone in range(zones)),
+        *(SubnetPlan(zone=zone, network=str(part), public=True) for zone, part in enumerate(public[:zones])),
     ]
 
 
@@ -58,7 +60,7 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC with flow logs, a closed default security group, NAT, and an S3 endpoint for the logs."""
+    """A VPC with flow logs, a closed default security group, NAT or endpoints, and an S3 endpoint."""
 
     TOKEN: Final = "airflowinfra:index:Network"  # noqa: S105 - a type token
 
@@ -81,9 +83,9 @@ class Network(pulumi.ComponentResource):
         )
         # Nothing may use the default group by accident (FSBP EC2.2).
         aws.ec2.DefaultSecurityGroup(f"{name}-default-closed", vpc_id=self._vpc.id, opts=self._child)
-        subnets = {plan: self._subnet(plan) for plan in plan_subnets(args.network)}
-        public_routes = self._public_routes(subnets)
-        private_routes = self._private_routes(subnets, public_routes)
+        subnets = {plan: self._subnet(plan) for plan in plan_subnets(args.network, args.nat)}
+        gateways = [] if args.nat is Nat.NONE else self._public_routes(subnets)
+        private_routes = self._private_routes(subnets, gateways)
         aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=self._vpc.id,
@@ -95,7 +97,22 @@ class Network(pulumi.ComponentResource):
         self._flow_log()
         self.vpc_id = self._vpc.id
         self.private_subnet_ids = [subnet.id for plan, subnet in subnets.items() if not plan.public]
+        if not gateways:
+            self._endpoints()
         self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
+
+    def _endpoints(self) -> None:
+        InterfaceEndpoints(
+            f"{self._name}-endpoints",
+            InterfaceEndpointsArgs(
+                name=self._args.name,
+                region=self._args.region,
+                vpc_id=self.vpc_id,
+                network=self._args.network,
+                subnet_ids=self.private_subnet_ids,
+            ),
+            self._child,
+        )
 
     def _subnet(self, plan: SubnetPlan) -> aws.ec2.Subnet:
         # Load balancers find their subnets by these tags.
@@ -151,6 +168,9 @@ class Network(pulumi.ComponentResource):
                 continue
             table = self._route_table(plan.role)
             self._associate(plan, subnet, table)
+            tables.append(table)
+            if not gateways:
+                continue
             aws.ec2.Route(
                 f"{self._name}-{plan.role}-nat",
                 route_table_id=table.id,
@@ -158,7 +178,6 @@ class Network(pulumi.ComponentResource):
                 nat_gateway_id=gateways[plan.zone if len(gateways) > 1 else 0].id,
                 opts=self._child,
             )
-            tables.append(table)
         return tables
 
     def _route_table(self, role: str) -> aws.ec2.RouteTable:

@@ -1,12 +1,16 @@
-"""What environments share: a network, an EKS cluster, a registry for Airflow images."""
+"""What environments share: a network, an EKS cluster with its own objects, a registry for Airflow images."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
 
 from infra import cluster_ref, config, naming, providers
-from infra.cluster_settings import ClusterProjectSettings
+from infra.cluster_guard import ClusterGuard
+from infra.cluster_settings import ClusterProjectSettings, RunnerSettings
+from infra.components.cluster_objects import STORAGE_CLASS, ClusterObjects, ClusterObjectsArgs
+from infra.components.deployment_runner import DeploymentRunner, DeploymentRunnerArgs
 from infra.components.eks_cluster import EksCluster, EksClusterArgs, control_plane_log_group
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.image_registry import ImageRegistry, ImageRegistryArgs
@@ -18,42 +22,32 @@ NAMESPACE = "airflow-cluster"
 def deploy() -> None:
     """Register the cluster of the running stack, or stop with every mistake before anything is registered."""
     settings = config.load_as(ClusterProjectSettings, NAMESPACE)
-    project, stack = pulumi.get_project(), pulumi.get_stack()
-    tags = providers.default_tags(
-        project=project,
-        stack=stack,
-        deployment_id=naming.deployment_id(project, stack),
-        owner=settings.owner,
-        tags=settings.tags,
-    )
-    provider = providers.aws_provider(
-        "aws", region=settings.region, account_id=settings.account_id, tags=tags
-    )
+    provider = aws_provider(settings)
     on_aws = pulumi.ResourceOptions(provider=provider)
-    protected, boundary = not settings.disposable, settings.permissions_boundary or None
 
-    key = EncryptionKey(
-        "encryption",
-        EncryptionKeyArgs(
-            alias=f"alias/{settings.name}",
-            account_id=settings.account_id,
-            region=settings.region,
-            log_groups=[control_plane_log_group(settings.name)],
-            # Only the cluster's own secrets and logs are encrypted with it; they end with it.
-            persistent=False,
-            protected=protected,
-        ),
-        on_aws,
-    )
+    key = EncryptionKey("encryption", key_args(settings), on_aws)
     zones = aws.get_availability_zones_output(
         state="available", opts=pulumi.InvokeOutputOptions(provider=provider)
     )
-    network = Network("network", network_args(settings, zones.names, protected, boundary), on_aws)
-    cluster = EksCluster("kubernetes", cluster_args(settings, network, key, protected, boundary), on_aws)
-    registry = ImageRegistry(
-        "images",
-        ImageRegistryArgs(name=f"{settings.name}/airflow", key_arn=key.arn, protected=protected),
-        on_aws,
+    network = Network("network", network_args(settings, zones.names), on_aws)
+    cluster = EksCluster("kubernetes", cluster_args(settings, network, key), on_aws)
+    registry = ImageRegistry("images", registry_args(settings, key), on_aws)
+    if settings.deploy_from.runner is not None:
+        wanted = settings.deploy_from.runner
+        runner = DeploymentRunner("runner", runner_args(settings, wanted, network, cluster, key), on_aws)
+        pulumi.export("runnerInstanceId", runner.instance_id)
+        pulumi.export("runnerRoleArn", runner.role_arn)
+    kubeconfig = kubeconfig_of(cluster, settings.region)
+    on_kubernetes = pulumi.ResourceOptions(
+        provider=kubernetes.Provider("kubernetes", kubeconfig=kubeconfig, enable_server_side_apply=True)
+    )
+    objects = ClusterObjects("objects", objects_args(settings, network, cluster, key), on_kubernetes)
+    # Deleted before anything else, so that a refusal finds the cluster whole.
+    ClusterGuard(
+        "guard",
+        cluster=cluster.name,
+        kubeconfig=kubeconfig,
+        opts=pulumi.ResourceOptions(depends_on=[key, network, cluster, registry, objects]),
     )
 
     pulumi.export(cluster_ref.NAME, cluster.name)
@@ -64,14 +58,50 @@ def deploy() -> None:
     pulumi.export(cluster_ref.SECURITY_GROUP_ID, cluster.security_group_id)
     pulumi.export("region", settings.region)
     pulumi.export("imageRepository", registry.url)
+    pulumi.export("imageMirror", settings.image_mirror)
+    pulumi.export("ingressClass", objects.ingress_class)
+    pulumi.export("storageClass", STORAGE_CLASS)
 
 
-def network_args(
-    settings: ClusterProjectSettings,
-    zone_names: pulumi.Output[list[str]],
-    protected: bool,
-    boundary: str | None,
-) -> NetworkArgs:
+def aws_provider(settings: ClusterProjectSettings) -> aws.Provider:
+    """Return the provider with the tags of the running stack."""
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    tags = providers.default_tags(
+        project=project,
+        stack=stack,
+        deployment_id=naming.deployment_id(project, stack),
+        owner=settings.owner,
+        tags=settings.tags,
+    )
+    return providers.aws_provider("aws", region=settings.region, account_id=settings.account_id, tags=tags)
+
+
+def kubeconfig_of(cluster: EksCluster, region: str) -> pulumi.Output[str]:
+    """Return the kubeconfig of the cluster as JSON, without a token."""
+    return pulumi.Output.json_dumps(
+        cluster_ref.kubeconfig(
+            name=cluster.name,
+            endpoint=cluster.endpoint,
+            certificate_authority=cluster.certificate_authority,
+            region=region,
+        )
+    )
+
+
+def key_args(settings: ClusterProjectSettings) -> EncryptionKeyArgs:
+    """Return the args of the cluster's key."""
+    return EncryptionKeyArgs(
+        alias=f"alias/{settings.name}",
+        account_id=settings.account_id,
+        region=settings.region,
+        log_groups=[control_plane_log_group(settings.name)],
+        # Only the cluster's own secrets, disks and logs are encrypted with it; they end with it.
+        persistent=False,
+        protected=settings.protected,
+    )
+
+
+def network_args(settings: ClusterProjectSettings, zone_names: pulumi.Output[list[str]]) -> NetworkArgs:
     """Return the args of the network."""
     return NetworkArgs(
         name=settings.name,
@@ -81,18 +111,12 @@ def network_args(
         zone_names=zone_names,
         nat=settings.nat,
         log_retention_days=settings.log_retention_days,
-        permissions_boundary=boundary,
-        protected=protected,
+        permissions_boundary=settings.permissions_boundary or None,
+        protected=settings.protected,
     )
 
 
-def cluster_args(
-    settings: ClusterProjectSettings,
-    network: Network,
-    key: EncryptionKey,
-    protected: bool,
-    boundary: str | None,
-) -> EksClusterArgs:
+def cluster_args(settings: ClusterProjectSettings, network: Network, key: EncryptionKey) -> EksClusterArgs:
     """Return the args of the cluster."""
     return EksClusterArgs(
         name=settings.name,
@@ -101,9 +125,47 @@ def cluster_args(
         kubernetes_version=settings.kubernetes_version,
         subnet_ids=network.private_subnet_ids,
         key_arn=key.arn,
-        deploy_from=settings.deploy_from,
+        public_networks=settings.deploy_from.networks,
         administrators=settings.administrators,
         log_retention_days=settings.log_retention_days,
-        permissions_boundary=boundary,
-        protected=protected,
+        permissions_boundary=settings.permissions_boundary or None,
+        protected=settings.protected,
+    )
+
+
+def registry_args(settings: ClusterProjectSettings, key: EncryptionKey) -> ImageRegistryArgs:
+    """Return the args of the registry."""
+    return ImageRegistryArgs(name=f"{settings.name}/airflow", key_arn=key.arn, protected=settings.protected)
+
+
+def runner_args(
+    settings: ClusterProjectSettings,
+    runner: RunnerSettings,
+    network: Network,
+    cluster: EksCluster,
+    key: EncryptionKey,
+) -> DeploymentRunnerArgs:
+    """Return the args of the runner."""
+    return DeploymentRunnerArgs(
+        name=settings.name,
+        region=settings.region,
+        settings=runner,
+        vpc_id=network.vpc_id,
+        subnet_id=network.private_subnet_ids[0],
+        cluster_security_group_id=cluster.security_group_id,
+        key_arn=key.arn,
+        permissions_boundary=settings.permissions_boundary or None,
+    )
+
+
+def objects_args(
+    settings: ClusterProjectSettings, network: Network, cluster: EksCluster, key: EncryptionKey
+) -> ClusterObjectsArgs:
+    """Return the args of the objects inside the cluster."""
+    return ClusterObjectsArgs(
+        node_role=cluster.node_role_name,
+        subnet_ids=network.private_subnet_ids,
+        security_group_id=cluster.security_group_id,
+        key_arn=key.arn,
+        network_policies=settings.network_policies,
     )

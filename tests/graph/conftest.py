@@ -50,13 +50,28 @@ def environment_graph(request: pytest.FixtureRequest, graph_of: Callable[..., Gr
     return graph_of(request.param)
 
 
+@pytest.fixture(scope="session")
+def cluster_graph_of(ca_bundle: Path) -> Callable[..., Graph]:
+    """Graph of a cluster stack; keywords replace keys of its configuration."""
+
+    @cache
+    def recorded(stack: str, changes: tuple[tuple[str, str], ...]) -> Graph:
+        configuration = stack_configuration(ROOT / "cluster" / f"Pulumi.{stack}.yaml")
+        return record(
+            cluster.deploy,
+            project="airflow-cluster",
+            stack_name=stack,
+            configuration=configuration | {f"airflow-cluster:{key}": value for key, value in changes},
+            ca_bundle=ca_bundle,
+        )
+
+    def graph(stack: str, **changes: str) -> Graph:
+        return recorded(stack, tuple(sorted(changes.items())))
+
+    return graph
+
+
 @pytest.fixture(scope="session", params=CLUSTER_STACKS)
-def cluster_graph(request: pytest.FixtureRequest, ca_bundle: Path) -> Graph:
+def cluster_graph(request: pytest.FixtureRequest, cluster_graph_of: Callable[..., Graph]) -> Graph:
     """Graph of each cluster stack in turn."""
-    return record(
-        cluster.deploy,
-        project="airflow-cluster",
-        stack_name=request.param,
-        configuration=stack_configuration(ROOT / "cluster" / f"Pulumi.{request.param}.yaml"),
-        ca_bundle=ca_bundle,
-    )
+    return cluster_graph_of(request.param)

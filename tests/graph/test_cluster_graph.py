@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from collections.abc import Callable
 
-from graph_recording import CLUSTER_OUTPUTS, Graph
+import pytest
+from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, Graph
+
+RUNNER = {"imageId": "ami-0123456789abcdef0", "roleArns": ["arn:aws:iam::123456789012:role/deployer"]}
+MIRROR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror"
 
 
 def test_exports_are_what_environments_read(cluster_graph: Graph) -> None:
@@ -14,7 +20,10 @@ def test_exports_are_what_environments_read(cluster_graph: Graph) -> None:
 def test_every_resource_is_made_by_the_explicit_provider(cluster_graph: Graph) -> None:
     for resource in cluster_graph.custom:
         if not resource.type.startswith("pulumi:"):
-            assert "pulumi:providers:aws::aws::" in resource.provider, resource.name
+            kind = resource.type.split(":")[0]
+            provider = f"pulumi:providers:{kind}::{kind}::"
+            dynamic = kind == "pulumi-python"
+            assert dynamic or provider in resource.provider, resource.name
 
 
 def test_nodes_and_databases_are_in_private_subnets(cluster_graph: Graph) -> None:
@@ -68,3 +77,98 @@ def test_roles_trust_one_service_of_this_account(cluster_graph: Graph) -> None:
         assert set(statement["Principal"]) == {"Service"}
         if statement["Principal"]["Service"] != "ec2.amazonaws.com":
             assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_the_guard_goes_before_anything_else(cluster_graph: Graph) -> None:
+    guard = cluster_graph.one("guard")
+    assert guard.inputs["cluster"] == cluster_graph.one("kubernetes-cluster").inputs["name"]
+    for resource in cluster_graph.custom:
+        if resource.name != "guard" and not resource.type.startswith("pulumi:"):
+            assert cluster_graph.reaches("guard", resource.name), resource.name
+
+
+def test_nodes_are_private_encrypted_and_enforce_network_policies(cluster_graph: Graph) -> None:
+    node_class = cluster_graph.one("objects-node-class").inputs["spec"]
+    assert [term["id"] for term in node_class["subnetSelectorTerms"]] == [
+        f"network-private-{zone}-id" for zone in range(3)
+    ]
+    assert node_class["ephemeralStorage"]["kmsKeyID"] == "arn:aws:mock:::encryption-key"
+    assert node_class["role"] == cluster_graph.one("kubernetes-node-role").inputs["name"]
+    switch = cluster_graph.one("objects-network-policies").inputs
+    assert switch["metadata"] == {"name": "amazon-vpc-cni", "namespace": "kube-system"}
+    assert switch["data"] == {"enable-network-policy-controller": "true"}
+    pool = cluster_graph.one("objects-node-pool").inputs["spec"]["template"]["spec"]
+    assert pool["nodeClassRef"]["name"] == "objects-node-class-id"
+
+
+def test_environments_share_one_internal_load_balancer(cluster_graph: Graph) -> None:
+    parameters = cluster_graph.one("objects-load-balancer").inputs
+    assert parameters["spec"]["scheme"] == "internal"
+    assert parameters["spec"]["group"]["name"]
+    ingress_class = cluster_graph.one("objects-ingress-class").inputs
+    assert ingress_class["spec"]["controller"] == "eks.amazonaws.com/alb"
+    assert ingress_class["spec"]["parameters"]["name"] == "objects-load-balancer-id"
+    assert cluster_graph.exports["ingressClass"] == "objects-ingress-class-id"
+
+
+def test_volumes_are_encrypted_with_the_clusters_key(cluster_graph: Graph) -> None:
+    storage = cluster_graph.one("objects-storage-class").inputs
+    assert storage["parameters"] == {
+        "type": "gp3",
+        "encrypted": "true",
+        "kmsKeyId": "arn:aws:mock:::encryption-key",
+    }
+    policy = json.loads(cluster_graph.one("kubernetes-volume-encryption").inputs["policy"])
+    assert {statement["Resource"] for statement in policy["Statement"]} == {"arn:aws:mock:::encryption-key"}
+
+
+@pytest.mark.parametrize("stack", CLUSTER_STACKS)
+def test_a_runner_has_no_open_port_and_may_only_assume_roles(
+    stack: str, cluster_graph_of: Callable[..., Graph]
+) -> None:
+    graph = cluster_graph_of(stack, deployFrom=json.dumps({"runner": RUNNER}))
+    instance = graph.one("runner-instance").inputs
+    assert instance["subnetId"] == "network-private-0-id"
+    assert instance["metadataOptions"]["httpTokens"] == "required"
+    assert instance["rootBlockDevice"]["encrypted"] is True
+    assert instance["associatePublicIpAddress"] is False
+    into_runner = [
+        rule
+        for rule in graph.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        if rule.inputs["securityGroupId"] == "runner-security-group-id"
+    ]
+    assert not into_runner
+    (statement,) = json.loads(graph.one("runner-assume-roles").inputs["policy"])["Statement"]
+    assert statement["Action"] == "sts:AssumeRole"
+    assert statement["Resource"] == RUNNER["roleArns"]
+    assert graph.exports["runnerInstanceId"] == "runner-instance-id"
+
+
+@pytest.mark.parametrize("stack", CLUSTER_STACKS)
+def test_a_network_without_nat_has_no_way_out_and_reaches_aws(
+    stack: str, cluster_graph_of: Callable[..., Graph]
+) -> None:
+    graph = cluster_graph_of(stack, nat="none", imageMirror=MIRROR)
+    assert not graph.of("aws:ec2/internetGateway:InternetGateway")
+    assert not graph.of("aws:ec2/natGateway:NatGateway")
+    assert not graph.of("aws:ec2/route:Route")
+    endpoints = graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
+    services = {
+        endpoint.inputs["serviceName"].removeprefix("com.amazonaws.eu-west-1.") for endpoint in endpoints
+    }
+    # Of https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
+    assert services >= {
+        "ec2",
+        "ecr.api",
+        "ecr.dkr",
+        "s3",
+        "sts",
+        "eks",
+        "eks-auth",
+        "elasticloadbalancing",
+        "logs",
+    }
+    (rule,) = graph.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    vpc = ipaddress.ip_network(graph.one("network-vpc").inputs["cidrBlock"])
+    assert ipaddress.ip_network(rule.inputs["cidrIpv4"]) == vpc
+    assert graph.exports["imageMirror"] == MIRROR

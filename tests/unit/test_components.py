@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from infra import ca_bundle as ca
 from infra import cluster_job, config, job_pod
+from infra.cluster_settings import Nat
 from infra.components.airflow_secrets import connection_urls, digest
 from infra.components.database_migration import migration_name
 from infra.components.metadata_database import parameter_values
@@ -35,13 +36,18 @@ POD = JobPod(
 @given(third=st.integers(0, 255), prefix=st.integers(16, 20))
 def test_subnets_share_the_network_without_overlap(third: int, prefix: int) -> None:
     network = ipaddress.IPv4Network((f"10.{third}.0.0", prefix), strict=False)
-    plans = plan_subnets(str(network))
+    plans = plan_subnets(str(network), Nat.SINGLE)
     subnets = [ipaddress.IPv4Network(plan.network) for plan in plans]
     assert len([plan for plan in plans if plan.public]) == 3
     assert sorted(plan.zone for plan in plans if not plan.public) == [0, 1, 2]
     assert all(subnet.subnet_of(network) for subnet in subnets)
     assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
     assert len({plan.role for plan in plans}) == len(plans)
+
+
+def test_a_network_without_a_way_out_has_no_public_subnet() -> None:
+    plans = plan_subnets("10.0.0.0/16", Nat.NONE)
+    assert [plan.public for plan in plans] == [False, False, False]
 
 
 def test_connection_urls_verify_certificate_and_host() -> None:

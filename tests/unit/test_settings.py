@@ -99,8 +99,14 @@ def test_protection_follows_durability(
     [
         ({"network": "10.0.0.0/24"}, "airflow-cluster:network"),
         ({"network": "10.0.0.1/16"}, "airflow-cluster:network"),
-        ({"deployFrom": ["0.0.0.0/0"]}, "airflow-cluster:deployFrom"),
-        ({"nat": "none"}, "airflow-cluster:nat"),
+        ({"deployFrom": {"networks": ["0.0.0.0/0"]}}, "airflow-cluster:deployFrom.networks"),
+        (
+            {"deployFrom": {"runner": {"imageId": "ami-0123456789abcdef0"}}},
+            "airflow-cluster:deployFrom.runner.roleArns",
+        ),
+        ({"nat": "none"}, "airflow-cluster:imageMirror"),
+        ({"imageMirror": "123456789012.dkr.ecr.eu-west-1.amazonaws.com"}, "airflow-cluster:imageMirror"),
+        ({"nat": "two"}, "airflow-cluster:nat"),
         ({"administrators": ["me"]}, "airflow-cluster:administrators.0"),
         ({"name": "A"}, "airflow-cluster:name"),
     ],

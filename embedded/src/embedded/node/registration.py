@@ -1,23 +1,28 @@
-"""What the cluster is given before its first pod: roles of the components and the admission webhook."""
+"""What a cluster gets before its first pod: roles of components, the admission webhook, kinds of EKS."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
+from embedded.aws_api.eks import policy_bindings
 from embedded.identity import CloudIdentity
+from embedded.node import auto_mode
 from embedded.node.credentials import APISERVER_KUBELET_CLIENT, COREDNS_USER
 from embedded.node.kubernetes_api import KubernetesApi
 
 _RBAC = "rbac.authorization.k8s.io"
 _RBAC_PATH = f"/apis/{_RBAC}/v1"
+_DEFINITIONS_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WEBHOOK_PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _WEBHOOK_NAME = "pod-identity-webhook"
 
 
 def register(api: KubernetesApi) -> None:
     """Apply all of it; changes nothing when it is there."""
-    for manifest in (_dns_role(), _dns_binding(), _kubelet_binding()):
+    for definition in auto_mode.manifests():
+        api.apply(f"{_DEFINITIONS_PATH}/{definition['metadata']['name']}", definition)
+    for manifest in (_dns_role(), _dns_binding(), _kubelet_binding(), *policy_bindings.manifests()):
         plural = f"{manifest['kind'].lower()}s"
         api.apply(f"{_RBAC_PATH}/{plural}/{manifest['metadata']['name']}", manifest)
     api.apply(f"{_WEBHOOK_PATH}/{_WEBHOOK_NAME}", _webhook(api.identity))
