@@ -12,7 +12,7 @@ from embedded.plugins.aws.lifecycle import Lifecycle
 from embedded.plugins.aws.session import Session
 from embedded.plugins.aws.types.rds_instance import same_version
 from embedded.plugins.common.errors import PluginError
-from embedded.plugins.common.values import UNKNOWN, has_unknown, properties_of, secrets_of, values_of
+from embedded.plugins.common.values import UNKNOWN
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,21 +189,3 @@ def test_settings_of_the_provider_are_read_from_json_text() -> None:
     read = parse({"region": "eu-west-1", "defaultTags": '{"tags": {"a": "b"}}', "allowedAccountIds": '["1"]'})
     assert (read.default_tags, read.allowed_accounts) == ({"a": "b"}, ("1",))
     assert [name for name, _ in unsupported({"assumeRoles": "[]", "region": "x"})] == ["assumeRoles"]
-
-
-PLAIN = st.recursive(
-    st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=8) | st.just(UNKNOWN),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(
-    st.dictionaries(st.text(min_size=1, max_size=5), PLAIN, max_size=4),
-    st.sets(st.text(min_size=1, max_size=5)),
-)
-def test_values_survive_the_way_to_the_engine_and_back(values: dict, secrets: set) -> None:
-    sent = properties_of(values, secrets)
-    assert values_of(sent) == values
-    assert secrets_of(sent) == frozenset(secrets & set(values))
-    assert has_unknown(values_of(sent)) == has_unknown(values)

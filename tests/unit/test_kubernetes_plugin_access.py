@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.properties import UNKNOWN, Properties
 from embedded.plugins.kubernetes import kubeconfig, settings
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
-from embedded.plugins.kubernetes.properties import UNKNOWN, Properties
 from kubernetes_plugin_api_server import FakeApiServer
 from kubernetes_plugin_api_server import kubeconfig as config_text
 

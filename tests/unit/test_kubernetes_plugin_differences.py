@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from embedded.plugins.kubernetes.differences import (
+from embedded.plugins.common.differences import (
     Difference,
     Kind,
     differences,

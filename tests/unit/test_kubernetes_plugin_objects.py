@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from embedded.plugins.common.errors import InitializationError, PluginError
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.operations import Context, Known
+from embedded.plugins.common.properties import UNKNOWN, Properties
 from embedded.plugins.kubernetes.apply import field_manager
 from embedded.plugins.kubernetes.cluster import Cluster
-from embedded.plugins.kubernetes.naming import NameSource
 from embedded.plugins.kubernetes.object_provider import ObjectOperations
-from embedded.plugins.kubernetes.operations import Context, Known
-from embedded.plugins.kubernetes.properties import UNKNOWN, Properties
 from embedded.plugins.kubernetes.settings import Settings
 from kubernetes_plugin_api_server import FakeApiServer, kubeconfig, status
 
@@ -232,9 +232,9 @@ def test_data_of_a_secret_is_secret_however_it_was_written(server: FakeApiServer
     read = _operations(server.url).read(context, Known("shop/settings", written, recorded))
     imported = _operations(server.url).read(context, Known("shop/settings", Properties(), Properties()))
     assert read.inputs.values["stringData"] == {"password": "hunter2"}
-    assert read.inputs.to_engine()["stringData"].is_secret
-    assert read.outputs.to_engine()["data"].is_secret
-    assert imported.inputs.to_engine()["data"].is_secret
+    assert ("stringData",) in read.inputs.secrets
+    assert ("data",) in read.outputs.secrets
+    assert ("data",) in imported.inputs.secrets
 
 
 def test_an_annotation_that_is_not_emulated_is_refused_by_name() -> None:

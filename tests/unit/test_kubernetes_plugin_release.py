@@ -8,15 +8,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.properties import UNKNOWN, Properties
+from embedded.plugins.common.values import Asset
 from embedded.plugins.kubernetes.helm import binary, chart, records
 from embedded.plugins.kubernetes.helm import release as releases
 from embedded.plugins.kubernetes.helm.records import Record, Way
 from embedded.plugins.kubernetes.helm.release import Release
-from embedded.plugins.kubernetes.naming import NameSource
-from embedded.plugins.kubernetes.properties import UNKNOWN, Properties
 from embedded.plugins.kubernetes.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,7 +154,7 @@ def test_all_mistakes_in_inputs_are_told_at_once_and_without_their_values() -> N
 
 
 def test_values_go_over_values_files_and_secrets_stay_marked() -> None:
-    files = [pulumi.StringAsset("a: {x: 1, y: 1}\nb: 1"), pulumi.StringAsset("a: {y: 2}")]
+    files = [Asset(text="a: {x: 1, y: 1}\nb: 1"), Asset(text="a: {y: 2}")]
     inputs = Properties(
         {"chart": "c", "valueYamlFiles": files, "values": {"a": {"z": "s"}}},
         frozenset({("values", "a", "z")}),

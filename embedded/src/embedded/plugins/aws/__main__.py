@@ -1,10 +1,10 @@
-"""`python -m embedded.plugins.aws ENGINE`: the plugin process that the engine starts."""
+"""`python -m embedded.plugins.aws ENGINE_ADDRESS`: the plugin as the engine starts it."""
 
 import sys
 from importlib.metadata import version
 
-from embedded.plugins.aws.provider import AwsProvider
+from embedded.plugins.aws.plugin import AwsPlugin
 from embedded.plugins.common.server import serve
 
 if __name__ == "__main__":
-    serve(AwsProvider(), version("pulumi-aws"), sys.argv[1:])
+    sys.exit(serve(AwsPlugin(), version("pulumi-aws"), sys.argv[1:]))

@@ -58,14 +58,16 @@ class Call:
     def wait(self, what: str, done: Callable[[], bool], default_seconds: float) -> None:
         """Look until `done` says so.
 
-        Raises PluginError after the resource's own timeout (option `custom_timeouts`), else the default.
+        Raises PluginError after the resource's own timeout (option `custom_timeouts`), else the default, and
+        when the run is cancelled.
         """
         limit = self.timeout_seconds or default_seconds
         start, pause = time.monotonic(), 0.1
         while not done():
             if time.monotonic() - start > limit:
                 raise PluginError(f"{what} did not happen within {limit:.0f} s")
-            time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+            if self.session.cancelled.wait(min(pause, LONGEST_PAUSE_SECONDS)):
+                raise PluginError(f"cancelled while waiting for {what}")
             pause *= 1.5
 
 

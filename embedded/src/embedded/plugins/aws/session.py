@@ -15,8 +15,10 @@ ATTEMPTS = 5
 class Session:
     """boto3 clients under the provider's settings; safe to use from several threads."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, cancelled: threading.Event | None = None) -> None:
         self.configuration = configuration
+        self.cancelled = cancelled or threading.Event()
+        """Set when the engine wants all waiting to end."""
         self._clients: dict[tuple[str, str], Any] = {}
         # A boto3 session is not safe for making clients in several threads; the clients themselves are.
         self._lock = threading.Lock()

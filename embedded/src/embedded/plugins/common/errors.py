@@ -1,7 +1,6 @@
 """Errors that a plugin hands to the engine, which shows their text to the user as it is."""
 
-from collections.abc import Mapping
-from typing import Any
+from embedded.plugins.common.properties import Properties
 
 
 class PluginError(Exception):
@@ -18,8 +17,8 @@ class InitializationError(PluginError):
         self,
         message: str,
         resource_id: str,
-        properties: Mapping[str, Any],
-        inputs: Mapping[str, Any],
+        properties: Properties,
+        inputs: Properties,
     ) -> None:
         super().__init__(message)
         self.resource_id = resource_id

@@ -4,14 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from embedded.plugins.common.engine_log import StatusLine
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.properties import JsonMap, value_at
 from embedded.plugins.kubernetes.api_client import APPLY
 from embedded.plugins.kubernetes.api_errors import ApiError
 from embedded.plugins.kubernetes.cluster import Cluster
 from embedded.plugins.kubernetes.discovery import ApiResource, UnknownKindError
-from embedded.plugins.kubernetes.engine_log import StatusLine
 from embedded.plugins.kubernetes.kinds import ObjectKind
-from embedded.plugins.kubernetes.properties import JsonMap, value_at
 from embedded.plugins.kubernetes.waiting.patience import Patience
 
 PATCH_FORCE_ANNOTATION = "pulumi.com/patchForce"

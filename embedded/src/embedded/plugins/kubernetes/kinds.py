@@ -75,16 +75,6 @@ class ObjectKind:
         return f"{self.api_version}/{self.kind}"
 
 
-def type_of(urn: str) -> str:
-    """The resource's own type; a URN carries the types of its parents before it."""
-    return urn.split("::")[2].rpartition("$")[2]
-
-
-def name_of(urn: str) -> str:
-    """The logical name that the program gave the resource."""
-    return urn.split("::", 3)[3]
-
-
 def kind_of(resource_type: str) -> ObjectKind:
     """The Kubernetes kind of a resource type like `kubernetes:apps/v1:Deployment`.
 

@@ -1,13 +1,13 @@
 """What a preview can know: the server's answer to a dry run, if it can be asked and the inputs are known."""
 
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.operations import Context
+from embedded.plugins.common.properties import JsonMap, Properties, has_unknown
 from embedded.plugins.kubernetes import object_state
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
 from embedded.plugins.kubernetes.apply import Applier, ConflictError, Target, is_owned
 from embedded.plugins.kubernetes.cluster import Cluster
 from embedded.plugins.kubernetes.discovery import UnknownKindError
-from embedded.plugins.kubernetes.operations import Context
-from embedded.plugins.kubernetes.properties import JsonMap, Properties, has_unknown
 
 # The object of that name may be there still: the one that a replacement is about to delete.
 _STAND_IN_SUFFIX = "-preview"

@@ -1,19 +1,20 @@
 """Objects of any kind: check, diff, create, read, update and delete by server-side apply."""
 
+from embedded.plugins.common.differences import Difference, Kind, differences, with_replacements
+from embedded.plugins.common.engine_log import StatusLine
 from embedded.plugins.common.errors import InitializationError, PluginError
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.operations import Checked, Compared, Context, Known, Stored
+from embedded.plugins.common.properties import JsonMap, Properties, Unknown, value_at
 from embedded.plugins.kubernetes import object_state
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
 from embedded.plugins.kubernetes.apply import Applier, Target, field_manager, is_owned
 from embedded.plugins.kubernetes.cluster import Cluster
-from embedded.plugins.kubernetes.differences import Difference, Kind, differences, with_replacements
 from embedded.plugins.kubernetes.discovery import ApiResource, UnknownKindError
-from embedded.plugins.kubernetes.engine_log import StatusLine
 from embedded.plugins.kubernetes.immutable_fields import immutable_fields
 from embedded.plugins.kubernetes.kinds import ObjectKind, kind_of
-from embedded.plugins.kubernetes.naming import NameSource, is_autonamed, with_name
+from embedded.plugins.kubernetes.naming import is_autonamed, with_name
 from embedded.plugins.kubernetes.object_preview import ObjectPreview
-from embedded.plugins.kubernetes.operations import Checked, Compared, Context, Known, Stored
-from embedded.plugins.kubernetes.properties import JsonMap, Properties, Unknown, value_at
 from embedded.plugins.kubernetes.waiting import readiness
 from embedded.plugins.kubernetes.waiting.patience import Patience, timeout_seconds
 from embedded.plugins.kubernetes.waiting.until_ready import SKIP_AWAIT_ANNOTATION, NotReadyError
@@ -181,9 +182,7 @@ class ObjectOperations:
                 failure = error
         outputs = object_state.outputs(target.kind, live, inputs, target.manager)
         if failure is not None:
-            raise InitializationError(
-                str(failure), target.resource_id, outputs.to_engine(), inputs.to_engine()
-            ) from None
+            raise InitializationError(str(failure), target.resource_id, outputs, inputs) from None
         return Stored(target.resource_id, outputs, inputs)
 
     def read(self, context: Context, known: Known) -> Stored:

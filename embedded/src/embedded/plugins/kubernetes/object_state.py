@@ -6,8 +6,8 @@ Pure functions over JSON objects.
 import base64
 from typing import Any
 
+from embedded.plugins.common.properties import UNKNOWN, JsonMap, Properties, value_at
 from embedded.plugins.kubernetes.kinds import ObjectKind
-from embedded.plugins.kubernetes.properties import UNKNOWN, JsonMap, Properties, value_at
 
 FIELD_MANAGER = "__fieldManager"
 INITIAL_API_VERSION = "__initialApiVersion"

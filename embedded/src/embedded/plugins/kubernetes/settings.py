@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.operations import SettingsDifference
+from embedded.plugins.common.properties import UNKNOWN, JsonMap, Properties
 from embedded.plugins.kubernetes import kubeconfig as kubeconfigs
-from embedded.plugins.kubernetes.properties import UNKNOWN, JsonMap, Properties
 
 _CLUSTER_KEYS = ("kubeconfig", "context", "cluster")
 _NOT_EMULATED = {
@@ -121,14 +122,6 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-@dataclass(frozen=True)
-class SettingsDifference:
-    """Changed settings, and those among them that mean another cluster (everything there is replaced)."""
-
-    changed: list[str]
-    replaces: list[str]
 
 
 def difference(old: Properties, new: Properties) -> SettingsDifference:

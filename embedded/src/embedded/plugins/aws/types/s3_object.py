@@ -1,12 +1,13 @@
 """Objects in a bucket, given as text or as a file."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from embedded.plugins.aws.call import Call, tags_from_pairs
 from embedded.plugins.aws.schema import Property, ResourceType, Tags, flag, text, text_map
-from embedded.plugins.common.values import Values
+from embedded.plugins.common.values import Asset, Values
 
 # What HeadObject and PutObject call alike.
 _DESCRIBED: dict[str, Property] = {
@@ -27,13 +28,9 @@ def _body(call: Call) -> bytes:
     if call.get("contentBase64") is not None:
         return base64.b64decode(call.values["contentBase64"])
     source = call.get("source")
-    if hasattr(source, "text"):
-        return str(source.text).encode()
-    if hasattr(source, "path"):
-        from pathlib import Path
-
+    if isinstance(source, Asset) and source.path is not None:
         return Path(source.path).read_bytes()
-    return b""
+    return str(source.text or "").encode() if isinstance(source, Asset) else b""
 
 
 def _put(call: Call) -> str:
@@ -105,13 +102,10 @@ def _same_asset(left: Any, right: Any) -> bool:
 
 
 def _digest(asset: Any) -> str:
-    if hasattr(asset, "text"):
-        return hashlib.sha256(str(asset.text).encode()).hexdigest()
-    if hasattr(asset, "path"):
-        from pathlib import Path
-
-        path = Path(asset.path)
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(asset.path)
+    if isinstance(asset, Asset) and asset.text is not None:
+        return hashlib.sha256(asset.text.encode()).hexdigest()
+    if isinstance(asset, Asset) and asset.path is not None and Path(asset.path).is_file():
+        return hashlib.sha256(Path(asset.path).read_bytes()).hexdigest()
     return str(asset)
 
 

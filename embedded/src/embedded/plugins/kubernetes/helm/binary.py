@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.properties import JsonMap
 from embedded.plugins.kubernetes import kubeconfig as kubeconfigs
 from embedded.plugins.kubernetes.helm.release import Release, install_flags, upgrade_flags
-from embedded.plugins.kubernetes.properties import JsonMap
 from embedded.plugins.kubernetes.settings import Settings
 from embedded.plugins.kubernetes.waiting.patience import CancelledError
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from embedded.plugins.common.engine_log import StatusLine
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.kubernetes.cluster import Cluster
-from embedded.plugins.kubernetes.engine_log import StatusLine
 from embedded.plugins.kubernetes.helm.binary import Helm
 from embedded.plugins.kubernetes.helm.records import objects
 from embedded.plugins.kubernetes.helm.release import Release

@@ -5,10 +5,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from embedded.plugins.common.differences import differences, with_replacements
 from embedded.plugins.common.errors import InitializationError, PluginError
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.operations import Checked, Compared, Context, Known, Stored
+from embedded.plugins.common.properties import Properties, has_unknown
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
 from embedded.plugins.kubernetes.cluster import Cluster
-from embedded.plugins.kubernetes.differences import differences, with_replacements
 from embedded.plugins.kubernetes.helm import chart as charts
 from embedded.plugins.kubernetes.helm import records
 from embedded.plugins.kubernetes.helm import release as releases
@@ -16,11 +19,8 @@ from embedded.plugins.kubernetes.helm.binary import Helm, HelmError
 from embedded.plugins.kubernetes.helm.progress import ReleaseProgress
 from embedded.plugins.kubernetes.helm.records import Record, Way
 from embedded.plugins.kubernetes.helm.release import CHECKSUM, Release
-from embedded.plugins.kubernetes.naming import NameSource
 from embedded.plugins.kubernetes.object_provider import DELETE_UNREACHABLE_HINT
 from embedded.plugins.kubernetes.object_state import without_nulls
-from embedded.plugins.kubernetes.operations import Checked, Compared, Context, Known, Stored
-from embedded.plugins.kubernetes.properties import Properties, has_unknown
 from embedded.plugins.kubernetes.waiting.patience import CancelledError
 
 _REPLACING = (("name",), ("namespace",))
@@ -169,7 +169,7 @@ class ReleaseOperations:
             stored = self._stored(release, inputs)
         except PluginError:
             return PluginError(text)
-        return InitializationError(text, stored.resource_id, stored.outputs.to_engine(), inputs.to_engine())
+        return InitializationError(text, stored.resource_id, stored.outputs, inputs)
 
     def _stored(self, release: Release, inputs: Properties) -> Stored:
         record = records.read(self._helm, release.name, release.namespace)

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.properties import JsonMap, value_at
 from embedded.plugins.kubernetes.helm.binary import Helm
 from embedded.plugins.kubernetes.helm.release import Release
-from embedded.plugins.kubernetes.properties import JsonMap, value_at
 
 _PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
-from embedded.plugins.kubernetes.naming import RELEASE_SUFFIX_DIGITS, NameSource
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.properties import JsonMap, Properties, Unknown, asset_text, value_at
+from embedded.plugins.kubernetes.naming import RELEASE_SUFFIX_DIGITS
 from embedded.plugins.kubernetes.object_state import without_nulls
-from embedded.plugins.kubernetes.properties import JsonMap, Properties, Unknown, asset_text, value_at
 
 DEFAULT_TIMEOUT_SECONDS = 300
 """Source: the official plugin (provider/pkg/provider/helm_release.go)."""

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from embedded.plugins.common.errors import PluginError
+from embedded.plugins.common.properties import value_at
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.api_errors import ApiError
 from embedded.plugins.kubernetes.kinds import ObjectKind
-from embedded.plugins.kubernetes.properties import value_at
 from embedded.plugins.kubernetes.waiting import readiness
 from embedded.plugins.kubernetes.waiting.pods import failing_containers
 from embedded.plugins.kubernetes.waiting.readiness import RULES, Readiness

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedded.plugins.common.errors import PluginError
-from embedded.plugins.kubernetes.properties import value_at
+from embedded.plugins.common.properties import value_at
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
 """Source: the official plugin's documentation of customTimeouts."""

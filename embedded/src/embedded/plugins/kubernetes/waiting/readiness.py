@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from embedded.plugins.kubernetes.properties import value_at
+from embedded.plugins.common.properties import value_at
 from embedded.plugins.kubernetes.waiting.pods import condition, is_ready, trouble
 
 JsonMap = dict[str, Any]

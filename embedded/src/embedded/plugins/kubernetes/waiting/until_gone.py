@@ -4,11 +4,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from embedded.plugins.common.engine_log import StatusLine
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.api_errors import ApiError
 from embedded.plugins.kubernetes.discovery import ApiResource, Discovery
-from embedded.plugins.kubernetes.engine_log import StatusLine
 from embedded.plugins.kubernetes.kinds import ObjectKind
 from embedded.plugins.kubernetes.waiting.observation import Observation
 from embedded.plugins.kubernetes.waiting.patience import Patience

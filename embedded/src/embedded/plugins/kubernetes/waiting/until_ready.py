@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from embedded.plugins.common.engine_log import StatusLine
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.discovery import ApiResource
-from embedded.plugins.kubernetes.engine_log import StatusLine
 from embedded.plugins.kubernetes.kinds import ObjectKind
 from embedded.plugins.kubernetes.waiting.observation import Observation
 from embedded.plugins.kubernetes.waiting.patience import Patience

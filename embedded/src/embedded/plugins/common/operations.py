@@ -1,14 +1,17 @@
-"""What a provider answers to the engine, free of its wire format; objects and releases each implement it."""
+"""What a plugin answers to the engine, free of its wire format."""
 
 import threading
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from embedded.plugins.kubernetes.differences import Difference
-from embedded.plugins.kubernetes.engine_log import Log, StatusLine
-from embedded.plugins.kubernetes.kinds import name_of, type_of
-from embedded.plugins.kubernetes.naming import NameSource
-from embedded.plugins.kubernetes.properties import Properties
+from embedded.plugins.common.differences import Difference
+from embedded.plugins.common.engine_log import Log, StatusLine
+from embedded.plugins.common.naming import NameSource
+from embedded.plugins.common.properties import Properties
+from embedded.plugins.common.urns import name_of, type_of
+
+Failures: TypeAlias = list[tuple[str, str]]
+"""Mistakes in inputs, each as (property, what is wrong and what is allowed)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Checked:
     """Inputs to go on with, and every mistake found as (property, reason)."""
 
     inputs: Properties
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    failures: Failures = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Compared:
 
     differences: list[Difference]
     delete_before_replace: bool = False
+    of_inputs: bool = True
+    """Whether old inputs were compared; else the last known state was, and its values are shown as old."""
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,36 @@ class Operations(Protocol):
 
     def delete(self, context: Context, known: Known, timeout: float) -> None:
         """Delete the resource, and return when it is gone."""
+
+
+@dataclass(frozen=True)
+class SettingsDifference:
+    """Changed settings of a provider, and those among them that mean all of its resources are others."""
+
+    changed: list[str]
+    replaces: list[str] = field(default_factory=list)
+
+
+class Plugin(Protocol):
+    """A provider: its settings, and who does what it is asked for."""
+
+    name: str
+    """Such as `aws`; messages name it."""
+
+    autonaming: bool
+    """Whether it follows the project's `pulumi:autonaming` setting."""
+
+    def check_settings(self, inputs: Properties) -> Failures:
+        """Every mistake in the settings."""
+
+    def compare_settings(self, old: Properties, new: Properties) -> SettingsDifference:
+        """What changes with other settings."""
+
+    def configure(self, inputs: Properties, cancelled: threading.Event) -> None:
+        """Take the settings. `cancelled` is set when the engine wants all waiting to end."""
+
+    def operations(self, resource_type: str) -> Operations:
+        """Who manages resources of the type. Raises PluginError for a type that is not emulated."""
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        """Answer a function (a data source). Raises PluginError for one that is not emulated."""

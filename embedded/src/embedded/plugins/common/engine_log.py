@@ -1,9 +1,11 @@
 """Messages of the plugin in the engine's own display: status lines that come and go, and lines that stay."""
 
+from functools import cached_property
 from typing import Protocol
 
 import grpc
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+from embedded.plugins.common.protocol import engine_pb2, engine_pb2_grpc
 
 
 class Log(Protocol):
@@ -23,7 +25,11 @@ class EngineLog:
     """Sends messages to the engine at the address that it gave the plugin. A lost message is no failure."""
 
     def __init__(self, address: str) -> None:
-        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+        self._address = address
+
+    @cached_property
+    def _engine(self) -> "engine_pb2_grpc.EngineStub":
+        return engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._address))
 
     def status(self, urn: str, message: str) -> None:
         """See `Log.status`."""

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import pulumi
-from pulumi.provider.experimental.property_value import PropertyValue
+from google.protobuf.struct_pb2 import Struct
 
-from embedded.plugins.common.values import UNKNOWN, Unknown, has_unknown, to_property, to_python
+from embedded.plugins.common import wire
+from embedded.plugins.common.values import UNKNOWN, Asset, Unknown, has_unknown
+from embedded.plugins.common.wire import Path
 
 JsonMap: TypeAlias = dict[str, Any]
-Path: TypeAlias = tuple[str | int, ...]
-"""Keys and list positions from the top of a resource's properties, e.g. ("data", "password")."""
 
 __all__ = ["UNKNOWN", "JsonMap", "Path", "Properties", "Unknown", "has_unknown", "value_at"]
 
@@ -31,19 +30,13 @@ class Properties:
     secrets: frozenset[Path] = frozenset()
 
     @classmethod
-    def of(cls, properties: Mapping[str, PropertyValue]) -> "Properties":
-        """Read the SDK's property values; nulls at the top are absent values."""
-        secrets: set[Path] = set()
-        values = {name: _plain(value, (name,), secrets) for name, value in properties.items()}
-        return cls({name: value for name, value in values.items() if value is not None}, frozenset(secrets))
+    def of(cls, properties: Struct) -> "Properties":
+        """Read the engine's wire form; nulls at the top are absent values."""
+        return cls(*wire.read(properties))
 
-    def to_engine(self) -> dict[str, PropertyValue]:
-        """The same as the SDK's property values, secrets marked."""
-        return {
-            name: _property(value, (name,), self.secrets)
-            for name, value in self.values.items()
-            if value is not None
-        }
+    def to_struct(self) -> Struct:
+        """The same in the engine's wire form, secrets marked."""
+        return wire.write(self.values, self.secrets)
 
     def with_values(self, values: JsonMap) -> "Properties":
         """Other values under the same marks: what was secret at a path still is.
@@ -94,27 +87,6 @@ def _exists(value: Any, path: Path) -> bool:
     return value_at(value, path) is not None
 
 
-def _plain(value: PropertyValue, path: Path, secrets: set[Path]) -> Any:
-    if value.is_secret:
-        secrets.add(path)
-    inner = value.value
-    if isinstance(inner, Mapping):
-        return {name: _plain(item, (*path, name), secrets) for name, item in inner.items()}
-    if isinstance(inner, tuple | list):
-        return [_plain(item, (*path, index), secrets) for index, item in enumerate(inner)]
-    return to_python(value)
-
-
-def _property(value: Any, path: Path, secrets: frozenset[Path]) -> PropertyValue:
-    if isinstance(value, Mapping):
-        inner = PropertyValue({str(name): _property(v, (*path, name), secrets) for name, v in value.items()})
-    elif isinstance(value, list):
-        inner = PropertyValue([_property(item, (*path, i), secrets) for i, item in enumerate(value)])
-    else:
-        inner = to_property(value)
-    return inner.with_secret(True) if path in secrets else inner
-
-
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -127,14 +99,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def asset_text(asset: Any) -> str:
-    """Text of a Pulumi asset.
+    """Text of an asset.
 
-    Raises ValueError for an asset that is not text in a file or in the program.
+    Raises ValueError for one that is not text in a file or in the program.
     """
-    if isinstance(asset, pulumi.StringAsset):
+    if isinstance(asset, Asset) and asset.text is not None:
         return asset.text
-    if isinstance(asset, pulumi.FileAsset):
+    if isinstance(asset, Asset) and asset.path is not None:
         from pathlib import Path as FilePath
 
         return FilePath(asset.path).read_text()
-    raise ValueError(f"{type(asset).__name__} is not supported here; use a FileAsset or a StringAsset")
+    given = "RemoteAsset" if isinstance(asset, Asset) else type(asset).__name__
+    raise ValueError(f"{given} is not supported here; use a FileAsset or a StringAsset")
