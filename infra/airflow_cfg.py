@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import pulumi
 
+from infra import naming
 from infra.airflow_cfg_rules import Mistakes, Option, OptionCatalogue, check_option, check_text
 from infra.settings import EnvironmentSettings
 
@@ -92,6 +93,9 @@ def config_parameters(
         "region": settings.region,
         "remote_logs_bucket": remote_logs_bucket,
         "secrets_prefix": secrets_prefix,
+        "task_logs_prefix": naming.TASK_LOGS_PREFIX,
+        "xcom_prefix": naming.XCOM_PREFIX,
+        "xcom_threshold_bytes": settings.xcom.threshold_bytes,
     }
 
 

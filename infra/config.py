@@ -156,7 +156,7 @@ class _Messages:
         found: list[Mistake] = []
         for error in errors:
             location = [str(part) for part in error["loc"] if part != "[key]"]
-            secret = bool(location) and location[0] in self.hidden
+            secret = self._is_secret(location)
             if error["type"] == "inconsistent":
                 found += [
                     Mistake(self._key([*location, *([key] if key else [])]), _show(value, secret), allowed)
@@ -188,14 +188,31 @@ class _Messages:
     def _key(self, location: list[str]) -> str:
         return f"{self.namespace}:{'.'.join(location)}"
 
+    def _is_secret(self, location: list[str]) -> bool:
+        """Whether a value is marked secret in the stack file, or below a field that never shows its values.
+
+        An unknown key beside such a field may be a misspelt one.
+        """
+        if location and location[0] in self.hidden:
+            return True
+        for end, key in enumerate(location):
+            beside = _fields(self._model_at(location[:end]))
+            fields = [beside[key]] if key in beside else list(beside.values())
+            if any(not field.repr for field in fields):
+                return True
+        return False
+
     def _model_at(self, location: list[str]) -> type[BaseModel] | None:
-        """Return the model at a location of keys, or None where there is none (a mapping's value)."""
-        model: type[BaseModel] | None = self.model
+        """Return the model at a location of keys, or None where there is none."""
+        found: object = self.model
         for key in location:
-            field = _fields(model).get(key)
-            annotation = field.annotation if field is not None else None
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        return model
+            if isinstance(found, type) and issubclass(found, BaseModel):
+                field = _fields(found).get(key)
+                found = field.annotation if field is not None else None
+            else:
+                # A mapping from names to models: any key leads to its values.
+                found = typing.get_args(found)[1] if typing.get_origin(found) is dict else None
+        return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
     def _description(self, location: list[str]) -> str:
         """Return the description of the innermost field at a location."""

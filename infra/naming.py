@@ -32,8 +32,17 @@ METADATA_SECRET: Final = "airflow-metadata"  # noqa: S105 - a name
 ADMINISTRATOR_SECRET: Final = "airflow-administrator"  # noqa: S105 - a name
 DATABASE_CA_CONFIG_MAP: Final = "rds-ca"
 CANARY_CONFIG_MAP: Final = "airflow-canary"
+CANARY_USER_SECRET: Final = "airflow-canary-user"  # noqa: S105 - a name
 JOB_SCRIPTS_CONFIG_MAP: Final = "airflow-job-scripts"
 API_SERVER_SERVICE: Final = f"{RELEASE}-api-server"
+
+# What the environment's bucket holds; the rights of pods and the days of life differ.
+TASK_LOGS_PREFIX: Final = "task-logs"
+XCOM_PREFIX: Final = "xcom"
+
+# Airflow's user that runs the canary, and its role in Airflow.
+CANARY_USER: Final = "canary"
+CANARY_ROLE: Final = "Canary"
 
 # Role and database of Airflow on its instance.
 DATABASE: Final = "airflow"
@@ -111,6 +120,14 @@ class Names:
     def secrets_prefix(self) -> str:
         """Prefix of the environment's secrets in AWS Secrets Manager, without a slash at the end."""
         return f"airflow/{self.environment}"
+
+    def variable_secret(self, variable: str) -> str:
+        """Secret that holds a Variable; Airflow's backend looks there."""
+        return f"{self.secrets_prefix}/variables/{variable}"
+
+    def connection_secret(self, connection: str) -> str:
+        """Secret that holds a Connection; Airflow's backend looks there."""
+        return f"{self.secrets_prefix}/connections/{connection}"
 
     def role(self, purpose: str) -> str:
         """IAM role name for a purpose such as a service account."""

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import pulumi
 
+from infra.naming import TASK_LOGS_PREFIX, XCOM_PREFIX
+
 Statement = dict[str, Any]
 Document = dict[str, Any]
 Text = pulumi.Input[str]
@@ -80,16 +82,16 @@ def _key_through(sid: str, actions: Sequence[str], key_arn: Text, service: str, 
 
 
 def read_logs(*, bucket_arn: Text, key_arn: Text, region: str) -> list[Statement]:
-    """Statements that list and read task logs."""
+    """Statements that list the bucket and read task logs.
+
+    The list is of the whole bucket: without that right, S3 says "forbidden" of an object that is not there,
+    and a condition on the prefix does not count for that answer:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
     return [
-        {"Sid": "ListLogs", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn},
-        {
-            "Sid": "ReadLogs",
-            "Effect": "Allow",
-            "Action": "s3:GetObject",
-            "Resource": pulumi.Output.concat(bucket_arn, "/*"),
-        },
-        _key_through("DecryptLogs", ["kms:Decrypt"], key_arn, "s3", region),
+        {"Sid": "ListBucket", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn},
+        _objects("ReadLogs", ["s3:GetObject"], bucket_arn, TASK_LOGS_PREFIX),
+        _key_through("DecryptObjects", ["kms:Decrypt"], key_arn, "s3", region),
     ]
 
 
@@ -97,14 +99,25 @@ def write_logs(*, bucket_arn: Text, key_arn: Text, region: str) -> list[Statemen
     """Statements that write task logs, besides reading them: Airflow appends to what is there."""
     return [
         *read_logs(bucket_arn=bucket_arn, key_arn=key_arn, region=region),
-        {
-            "Sid": "WriteLogs",
-            "Effect": "Allow",
-            "Action": "s3:PutObject",
-            "Resource": pulumi.Output.concat(bucket_arn, "/*"),
-        },
-        _key_through("EncryptLogs", ["kms:GenerateDataKey"], key_arn, "s3", region),
+        _objects("WriteLogs", ["s3:PutObject"], bucket_arn, TASK_LOGS_PREFIX),
+        _key_through("EncryptObjects", ["kms:GenerateDataKey"], key_arn, "s3", region),
     ]
+
+
+def read_xcoms(*, bucket_arn: Text) -> list[Statement]:
+    """Statement that reads large XComs, besides those of logs."""
+    return [_objects("ReadXcoms", ["s3:GetObject"], bucket_arn, XCOM_PREFIX)]
+
+
+def exchange_xcoms(*, bucket_arn: Text) -> list[Statement]:
+    """Statement that exchanges large XComs, besides those of logs; a task's next try deletes its last."""
+    actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    return [_objects("ExchangeXcoms", actions, bucket_arn, XCOM_PREFIX)]
+
+
+def _objects(sid: str, actions: Sequence[str], bucket_arn: Text, prefix: str) -> Statement:
+    resource = pulumi.Output.concat(bucket_arn, f"/{prefix}/*")
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
 def read_parameters(*, secrets_prefix: str, key_arn: Text, account_id: str, region: str) -> list[Statement]:

@@ -23,6 +23,13 @@ from infra.settings_airflow import (
     ReplicaSettings,
     Size,
 )
+from infra.settings_dag_parameters import (
+    CANARY_CONNECTION,
+    ConnectionSettings,
+    ParameterName,
+    VariableSettings,
+    XcomSettings,
+)
 from infra.settings_database import DatabaseSettings, LogsSettings
 from infra.settings_model import (
     RESERVED_TAGS,
@@ -39,6 +46,7 @@ __all__ = [
     "AdministratorSettings",
     "AirflowSettings",
     "ClusterSettings",
+    "ConnectionSettings",
     "DagSource",
     "DagsSettings",
     "DatabaseSettings",
@@ -49,6 +57,8 @@ __all__ = [
     "ReplicaSettings",
     "Size",
     "TimeoutSettings",
+    "VariableSettings",
+    "XcomSettings",
 ]
 
 
@@ -164,6 +174,13 @@ class EnvironmentSettings(Model):
     airflow: AirflowSettings = Field(default_factory=AirflowSettings, description="Airflow itself.")
     access: AccessSettings = Field(default_factory=AccessSettings, description="How people reach Airflow.")
     dags: DagsSettings = Field(default_factory=DagsSettings, description="Where DAG files come from.")
+    xcom: XcomSettings = Field(default_factory=XcomSettings, description="Where tasks' results are kept.")
+    variables: dict[ParameterName, VariableSettings] = Field(
+        default_factory=dict, description="Variables for DAGs, name -> value; kept in Secrets Manager."
+    )
+    connections: dict[ParameterName, ConnectionSettings] = Field(
+        default_factory=dict, description="Connections for DAGs, id -> fields; kept in Secrets Manager."
+    )
     administrator: AdministratorSettings = Field(
         default_factory=AdministratorSettings, description="The first administrator."
     )
@@ -188,6 +205,10 @@ class EnvironmentSettings(Model):
         if self.chart_version not in versions.SUPPORTED_CHARTS:
             allowed = ", ".join(versions.SUPPORTED_CHARTS)
             mistakes.append(("chartVersion", self.chart_version, f"allowed: {allowed}"))
+        if CANARY_CONNECTION in self.connections:
+            mistakes.append(
+                (f"connections.{CANARY_CONNECTION}", None, "the program makes it itself; take another id")
+            )
         if mistakes:
             raise inconsistent(*mistakes)
         return self

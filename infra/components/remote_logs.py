@@ -1,4 +1,4 @@
-"""The S3 bucket that holds task logs."""
+"""The S3 bucket that holds task logs and large XComs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
-from infra.settings import LogsSettings
+from infra import naming, policies
+from infra.settings import LogsSettings, XcomSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,14 @@ class RemoteLogsArgs:
     bucket: str
     key_arn: pulumi.Input[str]
     settings: LogsSettings
+    xcom: XcomSettings
     force_destroy: bool
     """Remove the bucket with everything in it."""
     protected: bool
 
 
 class RemoteLogs(pulumi.ComponentResource):
-    """A private, encrypted, versioned bucket that refuses requests without TLS and forgets logs by age."""
+    """A private, encrypted, versioned bucket that refuses requests without TLS and forgets by age."""
 
     TOKEN: Final = "airflowinfra:index:RemoteLogs"  # noqa: S105 - a type token
 
@@ -78,7 +79,12 @@ class RemoteLogs(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=bucket.id,
-            rules=[_lifecycle(args.settings)],
+            rules=[
+                _lifecycle(
+                    "expire-logs", naming.TASK_LOGS_PREFIX, args.settings.retention_days, args.settings
+                ),
+                _lifecycle("expire-xcoms", naming.XCOM_PREFIX, args.xcom.retention_days, args.settings),
+            ],
             # Rules on old versions are only valid in a versioned bucket.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
@@ -99,13 +105,14 @@ def _encryption(
     )
 
 
-def _lifecycle(settings: LogsSettings) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+def _lifecycle(
+    rule: str, prefix: str, days: int, settings: LogsSettings
+) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id="expire-logs",
+        id=rule,
         status="Enabled",
-        # An empty filter means every object.
-        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=settings.retention_days),
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=f"{prefix}/"),
+        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
         noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
             noncurrent_days=settings.noncurrent_retention_days
         ),

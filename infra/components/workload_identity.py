@@ -96,9 +96,10 @@ def airflow_statements(
 ) -> dict[str, list[Statement]]:
     """Return what each service account may do, and no more.
 
-    Workers and triggerers write task logs, the API server shows them. All of Airflow reads the environment's
-    own Connections and Variables. Only database administration reads the master password, and it does
-    nothing else.
+    Task pods and triggerers write task logs, the API server shows them. Tasks exchange large XComs. Airflow
+    looks Connections and Variables up where they are used: in the process of the task, the trigger or the
+    parsed DAG file, and in the API server for what these do not find. The scheduler uses none of it, so it
+    gets no role. Only database administration reads the master password, and it does nothing else.
     """
     region, account_id = names.region, names.account_id
     parameters = policies.read_parameters(
@@ -108,11 +109,10 @@ def airflow_statements(
     writing = policies.write_logs(bucket_arn=bucket_arn, key_arn=key_arn, region=region)
     accounts = SERVICE_ACCOUNTS
     return {
-        accounts.scheduler: parameters,
         accounts.api_server: [*reading, *parameters],
         accounts.dag_processor: parameters,
-        accounts.triggerer: [*writing, *parameters],
-        accounts.worker: [*writing, *parameters],
+        accounts.triggerer: [*writing, *policies.read_xcoms(bucket_arn=bucket_arn), *parameters],
+        accounts.worker: [*writing, *policies.exchange_xcoms(bucket_arn=bucket_arn), *parameters],
         accounts.database_administration: policies.read_master_secret(
             secret_arn=master_secret_arn, key_arn=key_arn, region=region
         ),

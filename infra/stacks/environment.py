@@ -8,6 +8,7 @@ from infra import config, naming
 from infra.components.airflow_namespace import AirflowNamespace
 from infra.components.airflow_release import AirflowRelease
 from infra.components.airflow_secrets import AirflowSecrets
+from infra.components.dag_parameters import DagParameters
 from infra.components.database_migration import DatabaseMigration
 from infra.components.database_tenant import DatabaseTenant
 from infra.components.encryption_key import EncryptionKey
@@ -27,6 +28,7 @@ def deploy() -> None:
     database = MetadataDatabase("metadata-database", plan.metadata_database(cluster, key), on_aws)
     logs = RemoteLogs("remote-logs", plan.remote_logs(key), on_aws)
     identity = WorkloadIdentity("identity", plan.identity(cluster, key, database, logs), on_aws)
+    parameters = DagParameters("dag-parameters", plan.dag_parameters(key), on_aws)
     # The last pods write logs and close sessions while they die: the namespace goes before all of this.
     namespace = AirflowNamespace(
         "namespace",
@@ -39,11 +41,11 @@ def deploy() -> None:
     mounted = pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets])
     tenant = DatabaseTenant("tenant", plan.database_tenant(cluster, namespace, database, secrets), mounted)
     migration = DatabaseMigration("migration", plan.database_migration(namespace, database, tenant), mounted)
-    # No pod of the new release starts on a database that was not migrated.
+    # No pod of the new release starts on a database that was not migrated, nor a DAG without its Connections.
     release = AirflowRelease(
         "airflow",
         plan.airflow_release(namespace, secrets),
-        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration]),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters]),
     )
 
     pulumi.export("namespace", namespace.name)
@@ -51,6 +53,7 @@ def deploy() -> None:
     pulumi.export("airflowUrl", plan.airflow_url)
     pulumi.export("apiServerService", naming.API_SERVER_SERVICE)
     pulumi.export("logsBucket", logs.bucket)
+    pulumi.export("secretsPrefix", plan.names.secrets_prefix)
     pulumi.export("metadataDatabaseEndpoint", pulumi.Output.format("{}:{}", database.host, database.port))
     pulumi.export("clusterName", cluster.name)
     pulumi.export("region", plan.settings.region)

@@ -21,6 +21,7 @@ from infra.cluster_ref import ClusterReference, cluster_reference
 from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespaceArgs
 from infra.components.airflow_release import CHART, AirflowReleaseArgs
 from infra.components.airflow_secrets import AirflowSecrets, AirflowSecretsArgs, digest
+from infra.components.dag_parameters import DagParametersArgs
 from infra.components.database_migration import DatabaseMigrationArgs
 from infra.components.database_tenant import DatabaseTenant, DatabaseTenantArgs
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
@@ -134,8 +135,19 @@ class EnvironmentPlan:
             bucket=self.names.logs_bucket,
             key_arn=key.arn,
             settings=self.settings.logs,
+            xcom=self.settings.xcom,
             force_destroy=not self.settings.persistent,
             protected=self.settings.protected,
+        )
+
+    def dag_parameters(self, key: EncryptionKey) -> DagParametersArgs:
+        """Args of the Variables and Connections."""
+        return DagParametersArgs(
+            names=self.names,
+            key_arn=key.arn,
+            variables=self.settings.variables,
+            connections=self.settings.connections,
+            canary=self.settings.canary,
         )
 
     def identity(

@@ -38,17 +38,19 @@ INVENTORY = {
     "aws:s3/bucketVersioning:BucketVersioning": 1,
     "aws:s3/bucketPolicy:BucketPolicy": 1,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": 1,
-    "aws:iam/role:Role": 7,
-    "aws:iam/rolePolicy:RolePolicy": 6,
+    "aws:iam/role:Role": 6,
+    "aws:iam/rolePolicy:RolePolicy": 5,
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": 1,
-    "aws:eks/podIdentityAssociation:PodIdentityAssociation": 6,
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": 5,
+    "aws:secretsmanager/secret:Secret": 1,
+    "aws:secretsmanager/secretVersion:SecretVersion": 1,
     "kubernetes:core/v1:Namespace": 1,
     "kubernetes:core/v1:ConfigMap": 3,
     "kubernetes:core/v1:ServiceAccount": 2,
     "kubernetes:core/v1:Secret": 5,
     "kubernetes:batch/v1:Job": 1,
     "kubernetes:helm.sh/v3:Release": 1,
-    "pulumi-python:dynamic/airflow:RandomSecret": 5,
+    "pulumi-python:dynamic/airflow:RandomSecret": 6,
     "pulumi-python:dynamic/airflow:DatabaseTenant": 1,
 }
 # Final snapshots have an identifier made once; only what must not be lost has one.
@@ -59,6 +61,7 @@ EXPORTS = {
     "airflowUrl",
     "apiServerService",
     "logsBucket",
+    "secretsPrefix",
     "metadataDatabaseEndpoint",
     "clusterName",
     "region",
@@ -253,6 +256,9 @@ def leaves(value: Any, path: str) -> list[tuple[str, str]]:
     return [(path, str(value))]
 
 
+SECRET_TYPES = {"kubernetes:core/v1:Secret", "aws:secretsmanager/secretVersion:SecretVersion"}
+
+
 def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
     secret = 0
     for resource in environment_graph.resources:
@@ -263,10 +269,63 @@ def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
                     resource.name,
                     path,
                 )
-                assert resource.type == "kubernetes:core/v1:Secret", resource.name
-    # Three keys, two URLs, two passwords: the search finds what it looks for.
-    assert secret == 7
+                assert resource.type in SECRET_TYPES, resource.name
+    # Three keys, two URLs, three passwords: the search finds what it looks for.
+    assert secret == 8
     assert not RANDOM.search(json.dumps(environment_graph.exports))
+
+
+EXISTING = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:team/old-AbCdEf"
+PARAMETERS = {
+    "variables": json.dumps({"schema": {"value": "planted-variable"}, "old": {"secret": EXISTING}}),
+    "connections": json.dumps(
+        {
+            "warehouse": {
+                "type": "postgres",
+                "host": "db.example.com",
+                "port": 5432,
+                "password": "planted-password",
+                "extra": {"token": "planted-token"},
+            }
+        }
+    ),
+}
+
+
+def test_parameters_become_secrets_where_airflow_looks(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], "own", **PARAMETERS)
+    prefix = graph.exports["secretsPrefix"]
+    kept = {found.inputs["name"]: found for found in graph.of("aws:secretsmanager/secret:Secret")}
+    assert set(kept) == {
+        f"{prefix}/{name}"
+        for name in ("variables/schema", "variables/old", "connections/warehouse", "connections/canary")
+    }
+    # A window would keep the name from an entry that comes back.
+    assert {found.inputs["recoveryWindowInDays"] for found in kept.values()} == {0}
+    assert {found.inputs["kmsKeyId"] for found in kept.values()} == {"arn:aws:mock:::encryption-key"}
+    assert all(graph.reaches("airflow-release", found.name) for found in kept.values())
+    # The backend's own words for the fields, and numbers as numbers.
+    text = graph.one("dag-parameters-connection-warehouse-text").inputs["secretString"]
+    assert json.loads(text) == {
+        "conn_type": "postgres",
+        "host": "db.example.com",
+        "port": 5432,
+        "password": "planted-password",
+        "extra": {"token": "planted-token"},
+    }
+    assert graph.one("dag-parameters-variable-old-text").inputs["secretString"] == "text-of-old"
+
+
+def test_texts_of_parameters_are_secret_although_the_stack_file_has_them_in_plain(graph_of: GraphOf) -> None:
+    graph = graph_of(STACKS[0], "own", **PARAMETERS)
+    found = [
+        (resource.name, path in resource.secret_inputs)
+        for resource in graph.resources
+        for path, text in leaves(resource.inputs, "")
+        if "planted" in text or "text-of-old" in text
+    ]
+    assert len(found) == 3
+    assert all(secret for _, secret in found)
 
 
 def test_random_values_are_marked_secret(environment_graph: Graph) -> None:

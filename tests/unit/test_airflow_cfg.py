@@ -28,6 +28,9 @@ PARAMETERS = {
     "region": "eu-west-1",
     "remote_logs_bucket": "logs",
     "secrets_prefix": "airflow/one",
+    "task_logs_prefix": "task-logs",
+    "xcom_prefix": "xcom",
+    "xcom_threshold_bytes": 65536,
 }
 
 
@@ -56,8 +59,11 @@ def mistakes(catalogue: airflow_cfg_rules.OptionCatalogue, **sections: Mapping[s
     return raised.value.mistakes
 
 
-def test_our_own_files_are_valid_and_keep_logs_in_the_bucket(catalogue):
+def test_our_own_files_are_valid_and_keep_logs_and_large_xcoms_in_the_bucket(catalogue):
     config = build(catalogue)
+    assert config["common.io"]["xcom_objectstorage_path"] == "s3://logs/xcom"
+    assert config["common.io"]["xcom_objectstorage_threshold"] == "65536"
+    assert config["core"]["xcom_backend"].endswith(".XComObjectStorageBackend")
     assert config["logging"]["remote_logging"] == "True"
     assert config["logging"]["remote_base_log_folder"] == "s3://logs/task-logs"
     assert config["logging"]["remote_log_conn_id"] == ""
@@ -171,7 +177,7 @@ def test_only_options_with_an_output_become_outputs(catalogue):
         for option, text in options.items()
         if isinstance(text, pulumi.Output)
     }
-    assert outputs == {("logging", "remote_base_log_folder")}
+    assert outputs == {("logging", "remote_base_log_folder"), ("common.io", "xcom_objectstorage_path")}
 
 
 def test_an_output_is_filled_in_beside_text_with_braces(catalogue, tmp_path):

@@ -48,13 +48,13 @@ def actions(found: list[dict[str, Any]]) -> set[str]:
 def test_each_account_may_do_exactly_this(statements: dict[str, list[dict[str, Any]]]) -> None:
     read = {"s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
     write = read | {"s3:PutObject", "kms:GenerateDataKey"}
+    exchange = write | {"s3:DeleteObject"}
     secrets = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
     assert {account: actions(found) for account, found in statements.items()} == {
-        "airflow-scheduler": secrets,
         "airflow-api-server": read | secrets,
         "airflow-dag-processor": secrets,
         "airflow-triggerer": write | secrets,
-        "airflow-worker": write | secrets,
+        "airflow-worker": exchange | secrets,
         "airflow-database-administration": secrets,
     }
 
@@ -103,6 +103,23 @@ def test_secrets_of_another_environment_are_out_of_reach(
     ]
     assert not any(foreign.startswith(resource.rstrip("*")) for resource in resources)
     assert any(own.startswith(resource.rstrip("*")) for resource in resources)
+
+
+def test_each_account_has_its_part_of_the_bucket(statements: dict[str, list[dict[str, Any]]]) -> None:
+    def parts(account: str) -> set[tuple[str, str]]:
+        return {
+            (action.removeprefix("s3:"), resource.removeprefix(BUCKET))
+            for statement in statements[account]
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+            if action.startswith("s3:")
+        }
+
+    logs = {("ListBucket", ""), ("GetObject", "/task-logs/*")}
+    assert parts("airflow-api-server") == logs
+    assert parts("airflow-triggerer") == logs | {("PutObject", "/task-logs/*"), ("GetObject", "/xcom/*")}
+    xcoms = {(action, "/xcom/*") for action in ("GetObject", "PutObject", "DeleteObject")}
+    assert parts("airflow-worker") == logs | {("PutObject", "/task-logs/*")} | xcoms
 
 
 def test_the_key_serves_through_its_service_only(statements: dict[str, list[dict[str, Any]]]) -> None:

@@ -6,7 +6,7 @@ An existing resource is read by the declaration of its type; a function adds onl
 from collections.abc import Mapping
 from typing import Final
 
-from embedded.plugins.aws.functions import Function, refuse_unknown, required
+from embedded.plugins.aws.functions import Function, refuse_unknown, region_of, required
 from embedded.plugins.aws.lifecycle import Lifecycle
 from embedded.plugins.aws.registry import resource_type
 from embedded.plugins.aws.session import Session
@@ -96,9 +96,27 @@ def _alias(session: Session, arguments: Values) -> Values:
     return {**state, "id": state["arn"]}
 
 
+def _secret_version(session: Session, arguments: Values) -> Values:
+    refuse_unknown(arguments, "secretId")
+    wanted = required(arguments, "secretId")
+    client = session.client("secretsmanager", region_of(session, arguments))
+    found = client.get_secret_value(SecretId=wanted)
+    return {
+        "id": f"{found['ARN']}|{found['VersionId']}",
+        "arn": found["ARN"],
+        "secretId": wanted,
+        "secretString": found.get("SecretString"),
+        "versionId": found["VersionId"],
+        "versionStages": found.get("VersionStages", []),
+        "createdDate": found["CreatedDate"].isoformat(),
+        "region": region_of(session, arguments),
+    }
+
+
 FUNCTIONS: Final[Mapping[str, Function]] = {
     "aws:eks/getCluster:getCluster": _cluster,
     "aws:rds/getInstance:getInstance": _instance,
     "aws:kms/getKey:getKey": _key,
     "aws:kms/getAlias:getAlias": _alias,
+    "aws:secretsmanager/getSecretVersion:getSecretVersion": _secret_version,
 }

@@ -1,0 +1,97 @@
+"""Variables and Connections for DAGs, as secrets in AWS Secrets Manager that Airflow's backend reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.dynamic import RandomKind, RandomSecret
+from infra.naming import Names
+from infra.settings import ConnectionSettings, VariableSettings
+from infra.settings_dag_parameters import CANARY_CONNECTION
+
+PASSWORD_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DagParametersArgs:
+    """What DagParameters needs."""
+
+    names: Names
+    key_arn: pulumi.Input[str]
+    variables: Mapping[str, VariableSettings]
+    connections: Mapping[str, ConnectionSettings]
+    canary: bool
+    """Make a Connection with a random password, by which the canary sees that DAGs reach theirs."""
+
+
+class DagParameters(pulumi.ComponentResource):
+    """A secret for each Variable and Connection, encrypted by the environment's key.
+
+    They have no recovery window, whatever the environment's durability: the stack file has their texts, and a
+    secret that waits for its deletion would keep its name from an entry that comes back.
+    """
+
+    TOKEN: Final = "airflowinfra:index:DagParameters"  # noqa: S105 - a type token
+
+    secret_arns: Mapping[str, pulumi.Output[str]]
+    """Name of a secret -> its ARN."""
+
+    def __init__(
+        self, name: str, args: DagParametersArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(self.TOKEN, name, None, opts)
+        self._name, self._key_arn = name, args.key_arn
+        arns = {}
+        for variable, entry in args.variables.items():
+            secret = args.names.variable_secret(variable)
+            arns[secret] = self._secret(f"variable-{variable}", secret, self._text(entry))
+        for connection, fields in args.connections.items():
+            secret = args.names.connection_secret(connection)
+            arns[secret] = self._secret(f"connection-{connection}", secret, self._text(fields))
+        if args.canary:
+            secret = args.names.connection_secret(CANARY_CONNECTION)
+            arns[secret] = self._secret("connection-canary", secret, self._canary_connection())
+        self.secret_arns = arns
+        self.register_outputs({"secretArns": dict(arns)})
+
+    def _secret(self, role: str, secret_name: str, text: pulumi.Input[str]) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        secret = aws.secretsmanager.Secret(
+            f"{self._name}-{role}",
+            name=secret_name,
+            kms_key_id=self._key_arn,
+            recovery_window_in_days=0,
+            opts=child,
+        )
+        aws.secretsmanager.SecretVersion(
+            f"{self._name}-{role}-text",
+            secret_id=secret.id,
+            # Secret whether or not the stack file marks it so: which texts are harmless is not known here.
+            secret_string=pulumi.Output.secret(text),
+            opts=child,
+        )
+        return secret.arn
+
+    def _text(self, entry: VariableSettings | ConnectionSettings) -> pulumi.Input[str]:
+        if entry.text is not None:
+            return entry.text
+        found = aws.secretsmanager.get_secret_version_output(
+            secret_id=entry.secret, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        return pulumi.Output.secret(found.secret_string)
+
+    def _canary_connection(self) -> pulumi.Output[str]:
+        options = pulumi.ResourceOptions(parent=self)
+        made = RandomSecret(
+            f"{self._name}-canary-password", RandomKind.TOKEN, length=PASSWORD_BYTES, opts=options
+        )
+        password: pulumi.Output[str] = pulumi.Output.secret(made.value)
+        return password.apply(
+            lambda text: json.dumps({"conn_type": "generic", "login": "canary", "password": text})
+        )
