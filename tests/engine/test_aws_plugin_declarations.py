@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import typing
 from collections.abc import Mapping
 from types import ModuleType
@@ -108,6 +109,64 @@ def test_a_type_without_an_update_call_has_nothing_to_update(token: str) -> None
         if not declared.fixed and not (declared.write_only and declared.aws is None)
     ]
     assert kind.update is not None or changeable == []
+
+
+def _said(token: str) -> dict[str, str]:
+    """What the SDK's page says of each input, by its Pulumi name."""
+    cls = _class(token)
+    text = inspect.getdoc(cls._internal_init) or inspect.getdoc(cls.__init__) or ""
+    args = getattr(importlib.import_module(cls.__module__), f"{cls.__name__}Args")
+    text += "\n" + (inspect.getdoc(args.__init__) or "")
+    pulumi_names = {python: name for name, python in _types.resource_pulumi_to_py_names(cls).items()}
+    parts = re.split(r":param [^:]*? (\w+): ", text)
+    return {
+        pulumi_names.get(python, python): said for python, said in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+REPLACES = re.compile(r"forces? (a )?new|forces? (the )?re-?creation|forces? replacement", re.IGNORECASE)
+# A new endpoint only where the type is not Interface, and no other type has private names at all.
+IN_PLACE_AFTER_ALL = {"aws:ec2/vpcEndpoint:VpcEndpoint": frozenset({"privateDnsEnabled"})}
+DEFAULT = re.compile(r"[Dd]efaults? (?:to|is|value is) `([^`]+)`")
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_what_the_page_says_forces_a_new_resource_is_fixed(token: str) -> None:
+    kind = registry.resource_type(token)
+    said = {name for name, text in _said(token).items() if REPLACES.search(text)}
+    said -= IN_PLACE_AFTER_ALL.get(token, frozenset())
+    assert sorted(name for name in said & set(kind.properties) if not kind.properties[name].fixed) == []
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_a_declared_default_is_the_pages(token: str) -> None:
+    kind, pages = registry.resource_type(token), {}
+    for name, text in _said(token).items():
+        found = DEFAULT.search(text)
+        if found and name in kind.properties and kind.properties[name].default is not None:
+            pages[name] = found[1].strip('"')
+    declared = {name: _as_text(kind.properties[name].default) for name in pages}
+    assert declared == pages
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_pages_are_read_at_all() -> None:
+    """The two tests above pass for nothing when the SDK words its pages otherwise."""
+    texts = [text for token in TYPES for text in _said(token).values()]
+    assert sum(bool(REPLACES.search(text)) for text in texts) >= 3
+    assert sum(bool(DEFAULT.search(text)) for text in texts) > 40
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_type_names_its_page(token: str) -> None:
+    assert re.fullmatch(r"https://registry\.terraform\.io/\S+/resources/[a-z0-9_]+", _kind_page(token))
+
+
+def _kind_page(token: str) -> str:
+    return registry.resource_type(token).documentation
 
 
 @pytest.mark.parametrize("token", sorted(functions.all_functions()))

@@ -10,7 +10,7 @@ from embedded.plugins.aws.differences import differences
 from embedded.plugins.aws.documents import same_document
 from embedded.plugins.aws.lifecycle import Lifecycle
 from embedded.plugins.aws.session import Session
-from embedded.plugins.aws.types.rds_instance import same_version
+from embedded.plugins.aws.types.rds_instance_rules import same_version
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import UNKNOWN
 from hypothesis import given

@@ -47,7 +47,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from embedded.admission.webhook import AdmissionApplication
-    from embedded.aws_api import security_group_rules, web_server
+    from embedded.aws_api import ecr_pull_through, security_group_rules, web_server
     from embedded.aws_api.application import AwsApplication
     from embedded.aws_api.authorization import Authorization, switch_off_motos_checks
     from embedded.aws_api.eks import responses as eks_responses
@@ -61,6 +61,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     state = AccountState(directory / "account.pickle", bodies)
     switch_off_motos_checks()
     security_group_rules.install()
+    ecr_pull_through.install()
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)
     state.load()

@@ -44,10 +44,18 @@ class EmbeddedSecretsManagerBackend(SecretsManagerBackend):
                 content = passwords.secret_string(str(instance.master_username), passwords.generate())
                 token = client_request_token or ""
                 answer = super().put_secret_value(secret_id, content, None, token, ["AWSCURRENT"])  # type: ignore[arg-type]
+                self._keep_rotation(secret, rotation_rules)
                 # Within the request: who reads the new password can log in with it.
                 self.jobs.apply_password(instance)
                 return answer
         raise InvalidRequestException("The secret belongs to no database instance.")
+
+    @staticmethod
+    def _keep_rotation(secret: Any, rules: dict[str, Any] | None) -> None:
+        # RotateSecret also says when to do it again, from then on without being asked.
+        if rules and rules.get("AutomaticallyAfterDays"):
+            secret.auto_rotate_after_days = rules["AutomaticallyAfterDays"]
+            secret.rotation_enabled = True
 
     def put_secret_value(self, secret_id: str, *arguments: Any, **options: Any) -> str:
         """PutSecretValue: refused for master secrets."""

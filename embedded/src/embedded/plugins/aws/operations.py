@@ -90,3 +90,28 @@ def arn_tags(
         add=lambda call, tags: getattr(call.client, add)(**{argument: arn(call), many: key_value_tags(tags)}),
         remove=lambda call, names: getattr(call.client, remove)(**{argument: arn(call), keys: names}),
     )
+
+
+def mapped_tags(arn: Callable[[Call], str]) -> Tags:
+    """Tags of a service that addresses them by ARN and writes them as a mapping (EKS, CloudWatch Logs)."""
+
+    def read(call: Call) -> dict[str, str]:
+        found = call.client.list_tags_for_resource(resourceArn=arn(call))["tags"]
+        return {key: value for key, value in found.items() if not key.startswith("aws:")}
+
+    return Tags(
+        read=read,
+        add=lambda call, tags: call.client.tag_resource(resourceArn=arn(call), tags=tags),
+        remove=lambda call, names: call.client.untag_resource(resourceArn=arn(call), tagKeys=names),
+    )
+
+
+def with_mapped_tags(call: Call) -> Values:
+    """The mapped inputs of a creating call, with the tags as a mapping when there are any."""
+    return {**call.arguments(), **({"tags": call.tags} if call.tags else {})}
+
+
+def split_id(call: Call, separator: str = ":") -> tuple[str, str]:
+    """The two parts of an id such as CLUSTER:ADDON."""
+    first, _, rest = call.id.partition(separator)
+    return first, rest

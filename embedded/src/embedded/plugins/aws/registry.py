@@ -10,16 +10,16 @@ from embedded.plugins.common.errors import PluginError
 
 MODULES: Final = {
     "cloudwatch": ("cloudwatch", "logs"),
-    "ec2": ("ec2", "ec2_routing", "ec2_endpoints", "ec2_security"),
+    "ec2": ("ec2", "ec2_routing", "ec2_endpoints", "ec2_security", "ec2_instance"),
     "ecr": ("ecr",),
-    "eks": ("eks", "eks_access"),
+    "eks": ("eks", "eks_addon", "eks_access"),
     "iam": ("iam",),
     "kms": ("kms",),
     "rds": ("rds", "rds_instance"),
-    "s3": ("s3", "s3_settings", "s3_object"),
-    "secretsmanager": ("secretsmanager",),
+    "s3": ("s3", "s3_settings", "s3_lifecycle", "s3_object"),
+    "secretsmanager": ("secretsmanager", "secretsmanager_settings"),
     "sns": ("sns",),
-    "vpc": ("ec2_security",),
+    "vpc": ("ec2_security_rules",),
 }
 """Pulumi module -> files under `types` that declare its types."""
 

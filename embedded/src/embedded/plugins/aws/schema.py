@@ -104,6 +104,11 @@ def name(longest: int, aws: str | None = "", form: Callable[[str], str] = str, *
     return Property(kind="text", aws=aws, fixed=True, automatic=longest, automatic_form=form, **options)
 
 
+def names(key: str, longest: int, **options: Any) -> dict[str, Property]:
+    """A physical name with the prefix that may stand for it: `name` and `namePrefix`, and alike."""
+    return {key: name(longest, **options), f"{key}Prefix": text(aws=None, fixed=True, write_only=True)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tags:
     """How the tags of a type are read and changed after creation (creation passes them along)."""
@@ -124,6 +129,8 @@ class ResourceType:
     """
 
     token: str
+    page: str
+    """The documentation page that says what replaces it and what its defaults are; see `documentation`."""
     service: str
     properties: Mapping[str, Property]
     create: Callable[["Call"], str]
@@ -144,6 +151,11 @@ class ResourceType:
     validate: Callable[[Values], list[tuple[str, str]]] | None = None
     """Rules over several inputs: (property, what is wrong and what is allowed)."""
     import_id: str = "the id that AWS gives"
+
+    @property
+    def documentation(self) -> str:
+        """Where the facts on replacement, defaults and deletion come from."""
+        return f"https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/{self.page}"
 
     def aws_name(self, pulumi_name: str, declared: Property) -> str | None:
         """The property's name in the AWS API, or None when no call takes it by itself."""

@@ -105,9 +105,9 @@ def _read_alarm(call: Call) -> Values | None:
     return {**values, "dimensions": {pair["Name"]: pair["Value"] for pair in pairs}}
 
 
-# cloudwatch_metric_alarm
 METRIC_ALARM = ResourceType(
     token="aws:cloudwatch/metricAlarm:MetricAlarm",  # noqa: S106 - a type token
+    page="cloudwatch_metric_alarm",
     service="cloudwatch",
     properties={
         "name": name(255, aws="AlarmName"),
@@ -156,9 +156,10 @@ def _put_dashboard(call: Call) -> str:
     return str(call.values["dashboardName"])
 
 
-# cloudwatch_dashboard: PutDashboard makes or overwrites, as the page says of its name.
+# PutDashboard makes or overwrites, as the page says of its name.
 DASHBOARD = ResourceType(
     token="aws:cloudwatch/dashboard:Dashboard",  # noqa: S106 - a type token
+    page="cloudwatch_dashboard",
     service="cloudwatch",
     properties={
         "dashboardName": text(required=True, fixed=True),

@@ -54,9 +54,9 @@ def _read_vpc(call: Call) -> Values | None:
     }
 
 
-# vpc
 VPC = ResourceType(
     token="aws:ec2/vpc:Vpc",  # noqa: S106 - a type token
+    page="vpc",
     service="ec2",
     properties={
         "cidrBlock": text(fixed=True, computed=True),
@@ -101,9 +101,9 @@ def _read_subnet(call: Call) -> Values | None:
     return {**from_aws(call.kind, found[0]), "arn": arn, "mapPublicIpOnLaunch": public}
 
 
-# subnet
 SUBNET = ResourceType(
     token="aws:ec2/subnet:Subnet",  # noqa: S106 - a type token
+    page="subnet",
     service="ec2",
     properties={
         "vpcId": text(required=True, fixed=True),
@@ -156,9 +156,9 @@ def _delete_gateway(call: Call) -> None:
     call.client.delete_internet_gateway(InternetGatewayId=call.id)
 
 
-# internet_gateway
 INTERNET_GATEWAY = ResourceType(
     token="aws:ec2/internetGateway:InternetGateway",  # noqa: S106 - a type token
+    page="internet_gateway",
     service="ec2",
     properties={"vpcId": text(aws=None, computed=True)},
     outputs=dict.fromkeys(("arn", "ownerId")),

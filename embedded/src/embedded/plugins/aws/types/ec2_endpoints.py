@@ -6,7 +6,7 @@ from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import from_aws, plain
 from embedded.plugins.aws.operations import by_ids
 from embedded.plugins.aws.schema import ResourceType, block, document, flag, number, text, text_set
-from embedded.plugins.aws.types.ec2_tags import TAGS, make
+from embedded.plugins.aws.types.ec2_tags import TAGS, make, specification
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -79,9 +79,9 @@ def _delete_endpoint(call: Call) -> None:
     _unsuccessful(answer, "DeleteVpcEndpoints")
 
 
-# vpc_endpoint
 VPC_ENDPOINT = ResourceType(
     token="aws:ec2/vpcEndpoint:VpcEndpoint",  # noqa: S106 - a type token
+    page="vpc_endpoint",
     service="ec2",
     properties={
         "vpcId": text(required=True, fixed=True),
@@ -117,15 +117,11 @@ _SOURCES: Final = {"vpcId": "VPC", "subnetId": "Subnet", "eniId": "NetworkInterf
 def _create_flow_log(call: Call) -> str:
     prop, resource_type = next((prop, kind) for prop, kind in _SOURCES.items() if call.get(prop))
     arguments = {"ResourceIds": [call.values[prop]], "ResourceType": resource_type}
-    answer = call.client.create_flow_logs(**call.arguments(), **arguments, **_flow_tags(call))
+    answer = call.client.create_flow_logs(
+        **call.arguments(), **arguments, **specification(call, "vpc-flow-log")
+    )
     _unsuccessful(answer, "CreateFlowLogs")
     return str(answer["FlowLogIds"][0])
-
-
-def _flow_tags(call: Call) -> dict[str, Any]:
-    from embedded.plugins.aws.types.ec2_tags import specification
-
-    return specification(call, "vpc-flow-log")
 
 
 def _read_flow_log(call: Call) -> Values | None:
@@ -142,9 +138,10 @@ def _read_flow_log(call: Call) -> Values | None:
     }
 
 
-# flow_log: nothing of it but tags can be changed.
+# Nothing of it but tags can be changed.
 FLOW_LOG = ResourceType(
     token="aws:ec2/flowLog:FlowLog",  # noqa: S106 - a type token
+    page="flow_log",
     service="ec2",
     properties={
         "vpcId": text(aws=None, fixed=True),

@@ -25,9 +25,9 @@ def _read_address(call: Call) -> Values | None:
     }
 
 
-# eip
 EIP = ResourceType(
     token="aws:ec2/eip:Eip",  # noqa: S106 - a type token
+    page="eip",
     service="ec2",
     properties={"domain": text(fixed=True, computed=True, allowed=("vpc",))},
     outputs={
@@ -87,9 +87,9 @@ def _delete_nat(call: Call) -> None:
     )
 
 
-# nat_gateway
 NAT_GATEWAY = ResourceType(
     token="aws:ec2/natGateway:NatGateway",  # noqa: S106 - a type token
+    page="nat_gateway",
     service="ec2",
     properties={
         "subnetId": text(required=True, fixed=True),
@@ -182,9 +182,10 @@ def _read_table(call: Call) -> Values | None:
     }
 
 
-# route_table: routes left out are those of Route resources, and stay.
+# Routes left out are those of Route resources, and stay.
 ROUTE_TABLE = ResourceType(
     token="aws:ec2/routeTable:RouteTable",  # noqa: S106 - a type token
+    page="route_table",
     service="ec2",
     properties={
         "vpcId": text(required=True, fixed=True),
@@ -233,9 +234,9 @@ def _read_route(call: Call) -> Values | None:
     return None
 
 
-# route
 ROUTE = ResourceType(
     token="aws:ec2/route:Route",  # noqa: S106 - a type token
+    page="route",
     service="ec2",
     properties={
         "routeTableId": text(required=True, fixed=True),
@@ -266,9 +267,10 @@ def _read_association(call: Call) -> Values | None:
     return None
 
 
-# route_table_association. Its id changes when the table does, so here a new table means a new association.
+# Its id changes when the table does, so here a new table means a new association.
 ROUTE_TABLE_ASSOCIATION = ResourceType(
     token="aws:ec2/routeTableAssociation:RouteTableAssociation",  # noqa: S106 - a type token
+    page="route_table_association",
     service="ec2",
     properties={
         "routeTableId": text(required=True, fixed=True),

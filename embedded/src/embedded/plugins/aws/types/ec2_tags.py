@@ -31,7 +31,12 @@ def specification(call: Call, resource: str) -> dict[str, Any]:
     return {"TagSpecifications": [{"ResourceType": resource, "Tags": key_value_tags(call.tags)}]}
 
 
-def make(call: Call, method: str, resource: str, at: str, **more: Any) -> str:
-    """Call a creating method with the mapped inputs and tags; the id in its answer at the dotted path."""
-    arguments = {**call.arguments(), **more, **specification(call, resource)}
-    return str(dig(getattr(call.client, method)(**arguments), at))
+def make(
+    call: Call, method: str, resource: str, at: str, arguments: dict[str, Any] | None = None, **more: Any
+) -> str:
+    """Call a creating method with the mapped inputs and tags; the id in its answer at the dotted path.
+
+    `arguments` stand for the mapped inputs where they have to be put otherwise.
+    """
+    given = call.arguments() if arguments is None else arguments
+    return str(dig(getattr(call.client, method)(**given, **more, **specification(call, resource)), at))

@@ -1,4 +1,4 @@
-"""Elastic Container Registry: repositories and their lifecycle policies."""
+"""Elastic Container Registry: repositories, their policies, and rules that fill them from elsewhere."""
 
 from typing import Final
 
@@ -8,7 +8,12 @@ from embedded.plugins.aws.operations import arn_tags
 from embedded.plugins.aws.schema import ResourceType, block, blocks, document, flag, name, text
 from embedded.plugins.common.values import Values
 
-GONE: Final = ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException")
+GONE: Final = (
+    "RepositoryNotFoundException",
+    "LifecyclePolicyNotFoundException",
+    "RepositoryPolicyNotFoundException",
+    "PullThroughCacheRuleNotFoundException",
+)
 
 
 def _create(call: Call) -> str:
@@ -39,9 +44,9 @@ def _update(call: Call) -> None:
         )
 
 
-# ecr_repository
 REPOSITORY = ResourceType(
     token="aws:ecr/repository:Repository",  # noqa: S106 - a type token
+    page="ecr_repository",
     service="ecr",
     style="camel",
     properties={
@@ -81,9 +86,9 @@ def _put_policy(call: Call) -> str:
     return repository
 
 
-# ecr_lifecycle_policy
 LIFECYCLE_POLICY = ResourceType(
     token="aws:ecr/lifecyclePolicy:LifecyclePolicy",  # noqa: S106 - a type token
+    page="ecr_lifecycle_policy",
     service="ecr",
     style="camel",
     properties={
@@ -99,4 +104,59 @@ LIFECYCLE_POLICY = ResourceType(
     import_id="the repository's name",
 )
 
-TYPES = (REPOSITORY, LIFECYCLE_POLICY)
+
+def _set_repository_policy(call: Call) -> str:
+    repository = str(call.values["repository"])
+    call.client.set_repository_policy(repositoryName=repository, policyText=call.values["policy"])
+    return repository
+
+
+REPOSITORY_POLICY = ResourceType(
+    token="aws:ecr/repositoryPolicy:RepositoryPolicy",  # noqa: S106 - a type token
+    page="ecr_repository_policy",
+    service="ecr",
+    style="camel",
+    properties={
+        "repository": text(aws="repositoryName", required=True, fixed=True),
+        "policy": document(aws="policyText", required=True),
+    },
+    outputs={"registryId": "registryId"},
+    create=_set_repository_policy,
+    read=lambda call: from_aws(call.kind, call.client.get_repository_policy(repositoryName=call.id)),
+    update=_set_repository_policy,
+    delete=lambda call: call.client.delete_repository_policy(repositoryName=call.id),
+    gone=GONE,
+    import_id="the repository's name",
+)
+
+
+def _read_rule(call: Call) -> Values | None:
+    found = call.client.describe_pull_through_cache_rules(ecrRepositoryPrefixes=[call.id])
+    rules = found["pullThroughCacheRules"]
+    return from_aws(call.kind, rules[0]) if rules else None
+
+
+PULL_THROUGH_CACHE_RULE = ResourceType(
+    token="aws:ecr/pullThroughCacheRule:PullThroughCacheRule",  # noqa: S106 - a type token
+    page="ecr_pull_through_cache_rule",
+    service="ecr",
+    style="camel",
+    properties={
+        "ecrRepositoryPrefix": text(required=True, fixed=True),
+        "upstreamRegistryUrl": text(required=True, fixed=True),
+        "credentialArn": text(),
+    },
+    outputs={"registryId": "registryId"},
+    create=lambda call: str(
+        call.client.create_pull_through_cache_rule(**call.arguments())["ecrRepositoryPrefix"]
+    ),
+    read=_read_rule,
+    update=lambda call: call.client.update_pull_through_cache_rule(
+        **call.arguments(["ecrRepositoryPrefix", "credentialArn"])
+    ),
+    delete=lambda call: call.client.delete_pull_through_cache_rule(ecrRepositoryPrefix=call.id),
+    gone=GONE,
+    import_id="the prefix of the repositories",
+)
+
+TYPES = (REPOSITORY, LIFECYCLE_POLICY, REPOSITORY_POLICY, PULL_THROUGH_CACHE_RULE)

@@ -1,24 +1,23 @@
-"""Elastic Kubernetes Service: clusters and add-ons."""
+"""Elastic Kubernetes Service: clusters."""
 
 from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.errors import code_of
 from embedded.plugins.aws.mapping import from_aws
-from embedded.plugins.aws.schema import ResourceType, block, document, flag, name, text, text_set, texts
-from embedded.plugins.aws.types.eks_tags import eks_tags, split_id, with_tags
+from embedded.plugins.aws.operations import mapped_tags, with_mapped_tags
+from embedded.plugins.aws.schema import ResourceType, block, flag, name, text, text_set, texts
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
-# eks_cluster, "Timeouts": create 30, update 60, delete 15 minutes. eks_addon: 20 minutes each.
 CLUSTER_SECONDS: Final = 3600.0
-ADDON_SECONDS: Final = 1200.0
+"""eks_cluster, "Timeouts": create 30, update 60, delete 15 minutes; the longest is kept for all."""
 GONE: Final = ("ResourceNotFoundException",)
 LOG_TYPES: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
 def _create_cluster(call: Call) -> str:
-    arguments = with_tags(call)
+    arguments = with_mapped_tags(call)
     if call.get("enabledClusterLogTypes"):
         arguments["logging"] = _logging(call.values["enabledClusterLogTypes"])
     if call.get("encryptionConfig"):
@@ -137,9 +136,9 @@ def _named_parts_same(left: Any, right: Any) -> bool:
     return isinstance(left, dict) and all(_named_parts_same(left.get(key), right[key]) for key in right)
 
 
-# eks_cluster
 CLUSTER = ResourceType(
     token="aws:eks/cluster:Cluster",  # noqa: S106 - a type token
+    page="eks_cluster",
     service="eks",
     style="camel",
     properties={
@@ -212,97 +211,9 @@ CLUSTER = ResourceType(
     read=_read_cluster,
     update=_update_cluster,
     delete=_delete_cluster,
-    tags=eks_tags(lambda call: call.session.arn("eks", f"cluster/{call.id}", call.region)),
+    tags=mapped_tags(lambda call: call.session.arn("eks", f"cluster/{call.id}", call.region)),
     gone=GONE,
     import_id="the cluster's name",
 )
 
-
-def _addon(call: Call) -> dict[str, Any]:
-    cluster, addon = split_id(call)
-    return dict(call.client.describe_addon(clusterName=cluster, addonName=addon)["addon"])
-
-
-def _create_addon(call: Call) -> str:
-    arguments = with_tags(call)
-    if call.get("resolveConflictsOnCreate"):
-        arguments["resolveConflicts"] = call.values["resolveConflictsOnCreate"]
-    call.client.create_addon(**arguments)
-    return f"{call.values['clusterName']}:{call.values['addonName']}"
-
-
-def _addon_active(call: Call) -> None:
-    def active() -> bool:
-        found = _addon(call)
-        if found["status"] in ("CREATE_FAILED", "UPDATE_FAILED"):
-            raise PluginError(f"add-on '{call.id}' is in status {found['status']}: {found.get('health')}")
-        return bool(found["status"] in ("ACTIVE", "DEGRADED"))
-
-    call.wait(f"add-on '{call.id}' becoming active", active, ADDON_SECONDS)
-
-
-def _read_addon(call: Call) -> Values | None:
-    found = _addon(call)
-    if found.get("status") == "DELETING":
-        return None
-    return {**from_aws(call.kind, found), "tagsAll": found.get("tags") or {}}
-
-
-def _update_addon(call: Call) -> None:
-    names = call.changed & {"addonVersion", "configurationValues", "serviceAccountRoleArn"}
-    if not names:
-        return
-    cluster, addon = split_id(call)
-    arguments = call.arguments(names)
-    if call.get("resolveConflictsOnUpdate"):
-        arguments["resolveConflicts"] = call.values["resolveConflictsOnUpdate"]
-    call.client.update_addon(clusterName=cluster, addonName=addon, **arguments)
-    _addon_active(call)
-
-
-def _delete_addon(call: Call) -> None:
-    cluster, addon = split_id(call)
-    call.client.delete_addon(clusterName=cluster, addonName=addon, preserve=bool(call.get("preserve")))
-
-    def gone() -> bool:
-        try:
-            _addon(call)
-        except Exception as error:
-            if code_of(error) in GONE:
-                return True
-            raise
-        return False
-
-    call.wait(f"add-on '{call.id}' being deleted", gone, ADDON_SECONDS)
-
-
-# eks_addon
-ADDON = ResourceType(
-    token="aws:eks/addon:Addon",  # noqa: S106 - a type token
-    service="eks",
-    style="camel",
-    properties={
-        "clusterName": text(required=True, fixed=True),
-        "addonName": text(required=True, fixed=True),
-        "addonVersion": text(computed=True),
-        "configurationValues": document(computed=True),
-        "preserve": flag(aws=None, write_only=True),
-        "resolveConflictsOnCreate": text(aws=None, write_only=True, allowed=("NONE", "OVERWRITE")),
-        "resolveConflictsOnUpdate": text(
-            aws=None, write_only=True, allowed=("NONE", "OVERWRITE", "PRESERVE")
-        ),
-        "serviceAccountRoleArn": text(),
-    },
-    outputs={"arn": "addonArn", "createdAt": "createdAt", "modifiedAt": "modifiedAt"},
-    volatile=("modifiedAt",),
-    create=_create_addon,
-    settled=_addon_active,
-    read=_read_addon,
-    update=_update_addon,
-    delete=_delete_addon,
-    tags=eks_tags(lambda call: str(_addon(call)["addonArn"])),
-    gone=GONE,
-    import_id="CLUSTER:ADDON",
-)
-
-TYPES = (CLUSTER, ADDON)
+TYPES = (CLUSTER,)

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import from_aws
+from embedded.plugins.aws.operations import mapped_tags, split_id, with_mapped_tags
 from embedded.plugins.aws.schema import ResourceType, block, flag, text, text_set
-from embedded.plugins.aws.types.eks_tags import eks_tags, split_id, with_tags
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -23,7 +23,7 @@ def _association_key(call: Call) -> dict[str, str]:
 
 
 def _create_association(call: Call) -> str:
-    made = call.client.create_pod_identity_association(**with_tags(call))
+    made = call.client.create_pod_identity_association(**with_mapped_tags(call))
     return str(made["association"]["associationId"])
 
 
@@ -38,9 +38,9 @@ def _update_association(call: Call) -> None:
         call.client.update_pod_identity_association(**_association_key(call), **call.arguments(names))
 
 
-# eks_pod_identity_association
 POD_IDENTITY_ASSOCIATION = ResourceType(
     token="aws:eks/podIdentityAssociation:PodIdentityAssociation",  # noqa: S106 - a type token
+    page="eks_pod_identity_association",
     service="eks",
     style="camel",
     properties={
@@ -60,7 +60,7 @@ POD_IDENTITY_ASSOCIATION = ResourceType(
     read=_read_association,
     update=_update_association,
     delete=lambda call: call.client.delete_pod_identity_association(**_association_key(call)),
-    tags=eks_tags(
+    tags=mapped_tags(
         lambda call: str(
             call.old.get("associationArn")
             or call.client.describe_pod_identity_association(**_association_key(call))["association"][
@@ -83,7 +83,7 @@ def _entry(call: Call) -> dict[str, Any]:
 
 
 def _create_entry(call: Call) -> str:
-    call.client.create_access_entry(**with_tags(call))
+    call.client.create_access_entry(**with_mapped_tags(call))
     return f"{call.values['clusterName']}:{call.values['principalArn']}"
 
 
@@ -106,9 +106,9 @@ def _update_entry(call: Call) -> None:
         call.client.update_access_entry(**_entry_key(call), **arguments)
 
 
-# eks_access_entry
 ACCESS_ENTRY = ResourceType(
     token="aws:eks/accessEntry:AccessEntry",  # noqa: S106 - a type token
+    page="eks_access_entry",
     service="eks",
     style="camel",
     properties={
@@ -124,7 +124,7 @@ ACCESS_ENTRY = ResourceType(
     read=_read_entry,
     update=_update_entry,
     delete=lambda call: call.client.delete_access_entry(**_entry_key(call)),
-    tags=eks_tags(lambda call: str(_entry(call)["accessEntryArn"])),
+    tags=mapped_tags(lambda call: str(_entry(call)["accessEntryArn"])),
     gone=GONE,
     import_id="CLUSTER:PRINCIPAL_ARN",
 )
@@ -157,9 +157,10 @@ def _dissociate(call: Call) -> None:
     call.client.disassociate_access_policy(clusterName=cluster, principalArn=principal, policyArn=policy)
 
 
-# eks_access_policy_association: the page says that another scope means replacement.
+# The page says that another scope means replacement.
 ACCESS_POLICY_ASSOCIATION = ResourceType(
     token="aws:eks/accessPolicyAssociation:AccessPolicyAssociation",  # noqa: S106 - a type token
+    page="eks_access_policy_association",
     service="eks",
     style="camel",
     properties={

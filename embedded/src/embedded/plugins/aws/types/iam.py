@@ -1,18 +1,31 @@
 """Identity and Access Management: roles, their inline policies, managed policies and attachments."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from embedded.plugins.aws.call import Call, key_value_tags, tags_from_pairs
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.operations import creates
-from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, name, number, text
+from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, names, number, text
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
 GONE: Final = ("NoSuchEntity", "NoSuchEntityException")
 POLICY_VERSIONS: Final = 5
 """A managed policy keeps at most so many. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+
+
+def _tags(kind: str, key: str) -> Tags:
+    """Tags of a kind of IAM resource, whose id is the value of the key."""
+
+    def ask(call: Call, method: str, **more: Any) -> Any:
+        return getattr(call.client, method)(**{key: call.id}, **more)
+
+    return Tags(
+        read=lambda call: tags_from_pairs(ask(call, f"list_{kind}_tags")["Tags"]),
+        add=lambda call, tags: ask(call, f"tag_{kind}", Tags=key_value_tags(tags)),
+        remove=lambda call, names: ask(call, f"untag_{kind}", TagKeys=names),
+    )
 
 
 def _text(policy: object) -> str:
@@ -68,14 +81,13 @@ def _delete_role(call: Call) -> None:
     client.delete_role(RoleName=role)
 
 
-# iam_role
 ROLE = ResourceType(
     token="aws:iam/role:Role",  # noqa: S106 - a type token
+    page="iam_role",
     service="iam",
     regional=False,
     properties={
-        "name": name(64, aws="RoleName"),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 64, aws="RoleName"),
         "assumeRolePolicy": document(required=True, aws="AssumeRolePolicyDocument"),
         "description": text(),
         "path": text(fixed=True, default="/"),
@@ -88,11 +100,7 @@ ROLE = ResourceType(
     read=_read_role,
     update=_update_role,
     delete=_delete_role,
-    tags=Tags(
-        read=lambda call: tags_from_pairs(call.client.list_role_tags(RoleName=call.id)["Tags"]),
-        add=lambda call, tags: call.client.tag_role(RoleName=call.id, Tags=key_value_tags(tags)),
-        remove=lambda call, names: call.client.untag_role(RoleName=call.id, TagKeys=names),
-    ),
+    tags=_tags("role", "RoleName"),
     gone=GONE,
     import_id="the role's name",
 )
@@ -115,14 +123,13 @@ def _delete_role_policy(call: Call) -> None:
     call.client.delete_role_policy(RoleName=role, PolicyName=policy)
 
 
-# iam_role_policy
 ROLE_POLICY = ResourceType(
     token="aws:iam/rolePolicy:RolePolicy",  # noqa: S106 - a type token
+    page="iam_role_policy",
     service="iam",
     regional=False,
     properties={
-        "name": name(128),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 128),
         "role": text(required=True, fixed=True),
         "policy": document(required=True),
     },
@@ -169,14 +176,13 @@ def _delete_policy(call: Call) -> None:
     call.client.delete_policy(PolicyArn=call.id)
 
 
-# iam_policy
 POLICY = ResourceType(
     token="aws:iam/policy:Policy",  # noqa: S106 - a type token
+    page="iam_policy",
     service="iam",
     regional=False,
     properties={
-        "name": name(128, aws="PolicyName"),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 128, aws="PolicyName"),
         "policy": document(required=True, aws="PolicyDocument"),
         "description": text(fixed=True),
         "path": text(fixed=True, default="/"),
@@ -186,11 +192,7 @@ POLICY = ResourceType(
     read=_read_policy,
     update=_update_policy,
     delete=_delete_policy,
-    tags=Tags(
-        read=lambda call: tags_from_pairs(call.client.list_policy_tags(PolicyArn=call.id)["Tags"]),
-        add=lambda call, tags: call.client.tag_policy(PolicyArn=call.id, Tags=key_value_tags(tags)),
-        remove=lambda call, names: call.client.untag_policy(PolicyArn=call.id, TagKeys=names),
-    ),
+    tags=_tags("policy", "PolicyArn"),
     gone=GONE,
     import_id="the policy's ARN",
 )
@@ -214,9 +216,9 @@ def _detach(call: Call) -> None:
     call.client.detach_role_policy(RoleName=role, PolicyArn=policy)
 
 
-# iam_role_policy_attachment
 ROLE_POLICY_ATTACHMENT = ResourceType(
     token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",  # noqa: S106 - a type token
+    page="iam_role_policy_attachment",
     service="iam",
     regional=False,
     properties={"role": text(required=True, fixed=True), "policyArn": text(required=True, fixed=True)},
@@ -227,4 +229,47 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
     import_id="ROLE/POLICY_ARN",
 )
 
-TYPES = (ROLE, ROLE_POLICY, POLICY, ROLE_POLICY_ATTACHMENT)
+
+def _set_role(call: Call) -> None:
+    """Bring the one role of a profile to the program's."""
+    before, after = call.old.get("role"), call.get("role")
+    if before and before != after:
+        call.client.remove_role_from_instance_profile(InstanceProfileName=call.id, RoleName=before)
+    if after and before != after:
+        call.client.add_role_to_instance_profile(InstanceProfileName=call.id, RoleName=after)
+
+
+def _read_profile(call: Call) -> Values:
+    found = call.client.get_instance_profile(InstanceProfileName=call.id)["InstanceProfile"]
+    roles = found.get("Roles") or [{}]
+    return {**from_aws(call.kind, found), "role": roles[0].get("RoleName")}
+
+
+def _delete_profile(call: Call) -> None:
+    for role in call.client.get_instance_profile(InstanceProfileName=call.id)["InstanceProfile"]["Roles"]:
+        call.client.remove_role_from_instance_profile(InstanceProfileName=call.id, RoleName=role["RoleName"])
+    call.client.delete_instance_profile(InstanceProfileName=call.id)
+
+
+INSTANCE_PROFILE = ResourceType(
+    token="aws:iam/instanceProfile:InstanceProfile",  # noqa: S106 - a type token
+    page="iam_instance_profile",
+    service="iam",
+    regional=False,
+    properties={
+        **names("name", 128, aws="InstanceProfileName"),
+        "path": text(fixed=True, default="/"),
+        "role": text(aws=None),
+    },
+    outputs={"arn": "Arn", "createDate": "CreateDate", "uniqueId": "InstanceProfileId"},
+    create=creates("create_instance_profile", "InstanceProfile.InstanceProfileName"),
+    settled=_set_role,
+    read=_read_profile,
+    update=_set_role,
+    delete=_delete_profile,
+    tags=_tags("instance_profile", "InstanceProfileName"),
+    gone=GONE,
+    import_id="the profile's name",
+)
+
+TYPES = (ROLE, ROLE_POLICY, POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE)

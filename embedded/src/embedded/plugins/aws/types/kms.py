@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import from_aws
-from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, name, number, text
+from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, names, number, text
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -89,9 +89,9 @@ def _add_key_tags(call: Call, tags: dict[str, str]) -> None:
     call.client.tag_resource(KeyId=call.id, Tags=pairs)
 
 
-# kms_key
 KEY = ResourceType(
     token="aws:kms/key:Key",  # noqa: S106 - a type token
+    page="kms_key",
     service="kms",
     properties={
         "description": text(computed=True),
@@ -156,13 +156,12 @@ def _check_alias(values: Values) -> list[tuple[str, str]]:
     return []
 
 
-# kms_alias
 ALIAS = ResourceType(
     token="aws:kms/alias:Alias",  # noqa: S106 - a type token
+    page="kms_alias",
     service="kms",
     properties={
-        "name": name(250, aws="AliasName", form=lambda made: f"alias/{made}"),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 250, aws="AliasName", form=lambda made: f"alias/{made}"),
         "targetKeyId": text(required=True, equal=_same_key),
     },
     outputs={"arn": "AliasArn", "targetKeyArn": None},

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import from_aws
-from embedded.plugins.aws.schema import ResourceType, Tags, flag, name, number, text
+from embedded.plugins.aws.operations import mapped_tags, with_mapped_tags
+from embedded.plugins.aws.schema import ResourceType, flag, names, number, text
 from embedded.plugins.common.values import Values
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -16,8 +17,7 @@ _DAYS: Final = (
 
 
 def _create(call: Call) -> str:
-    arguments = call.arguments()
-    call.client.create_log_group(**arguments, **({"tags": call.tags} if call.tags else {}))
+    call.client.create_log_group(**with_mapped_tags(call))
     return str(call.values["name"])
 
 
@@ -64,18 +64,13 @@ def _delete(call: Call) -> None:
         call.client.delete_log_group(logGroupName=call.id)
 
 
-def _arn(call: Call) -> str:
-    return call.session.arn("logs", f"log-group:{call.id}", call.region)
-
-
-# cloudwatch_log_group
 LOG_GROUP = ResourceType(
     token="aws:cloudwatch/logGroup:LogGroup",  # noqa: S106 - a type token
+    page="cloudwatch_log_group",
     service="logs",
     style="camel",
     properties={
-        "name": name(512, aws="logGroupName"),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 512, aws="logGroupName"),
         "kmsKeyId": text(),
         "logGroupClass": text(fixed=True, computed=True),
         "retentionInDays": number(aws=None, default=0, allowed=_DAYS),
@@ -87,11 +82,7 @@ LOG_GROUP = ResourceType(
     read=_read,
     update=_update,
     delete=_delete,
-    tags=Tags(
-        read=lambda call: dict(call.client.list_tags_for_resource(resourceArn=_arn(call))["tags"]),
-        add=lambda call, tags: call.client.tag_resource(resourceArn=_arn(call), tags=tags),
-        remove=lambda call, names: call.client.untag_resource(resourceArn=_arn(call), tagKeys=names),
-    ),
+    tags=mapped_tags(lambda call: call.session.arn("logs", f"log-group:{call.id}", call.region)),
     gone=("ResourceNotFoundException",),
     import_id="the group's name",
 )

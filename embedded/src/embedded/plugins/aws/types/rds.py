@@ -5,15 +5,7 @@ from typing import Any, Final
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.operations import arn_tags, by_id, creates, deletes, reads, updates
-from embedded.plugins.aws.schema import (
-    ResourceType,
-    Tags,
-    block_set,
-    flag,
-    name,
-    text,
-    text_set,
-)
+from embedded.plugins.aws.schema import ResourceType, Tags, block_set, flag, names, text, text_set
 from embedded.plugins.common.values import Values
 
 DESCRIPTION: Final = "Managed by Pulumi"
@@ -52,13 +44,12 @@ def _update_subnet_group(call: Call) -> None:
         )
 
 
-# db_subnet_group
 SUBNET_GROUP = ResourceType(
     token="aws:rds/subnetGroup:SubnetGroup",  # noqa: S106 - a type token
+    page="db_subnet_group",
     service="rds",
     properties={
-        "name": name(255, aws="DBSubnetGroupName", form=str.lower),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 255, aws="DBSubnetGroupName", form=str.lower),
         "description": text(aws="DBSubnetGroupDescription", default=DESCRIPTION),
         "subnetIds": text_set(required=True),
     },
@@ -139,13 +130,12 @@ def _delete_parameter_group(call: Call) -> None:
         call.client.delete_db_parameter_group(DBParameterGroupName=call.id)
 
 
-# db_parameter_group
 PARAMETER_GROUP = ResourceType(
     token="aws:rds/parameterGroup:ParameterGroup",  # noqa: S106 - a type token
+    page="db_parameter_group",
     service="rds",
     properties={
-        "name": name(255, aws="DBParameterGroupName", form=str.lower),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 255, aws="DBParameterGroupName", form=str.lower),
         "family": text(aws="DBParameterGroupFamily", required=True, fixed=True),
         "description": text(default=DESCRIPTION, fixed=True),
         "parameters": block_set(
@@ -178,9 +168,9 @@ def _snapshot_ready(call: Call) -> None:
     call.wait(f"snapshot '{call.id}' becoming available", available, SNAPSHOT_SECONDS)
 
 
-# db_snapshot
 SNAPSHOT = ResourceType(
     token="aws:rds/snapshot:Snapshot",  # noqa: S106 - a type token
+    page="db_snapshot",
     service="rds",
     properties={
         "dbInstanceIdentifier": text(aws="DBInstanceIdentifier", required=True, fixed=True),
@@ -251,13 +241,12 @@ def _create_subscription(call: Call) -> str:
     return str(call.values["name"])
 
 
-# db_event_subscription
 EVENT_SUBSCRIPTION = ResourceType(
     token="aws:rds/eventSubscription:EventSubscription",  # noqa: S106 - a type token
+    page="db_event_subscription",
     service="rds",
     properties={
-        "name": name(255, aws="SubscriptionName", form=str.lower),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 255, aws="SubscriptionName", form=str.lower),
         "snsTopic": text(aws="SnsTopicArn", required=True),
         "enabled": flag(default=True),
         "sourceType": text(),

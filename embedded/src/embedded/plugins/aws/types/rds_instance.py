@@ -5,8 +5,14 @@ from typing import Any, Final
 from embedded.plugins.aws.call import Call, key_value_tags, tags_from_pairs
 from embedded.plugins.aws.errors import code_of
 from embedded.plugins.aws.mapping import from_aws, to_aws
-from embedded.plugins.aws.schema import ResourceType, block, flag, name, number, text, text_set
+from embedded.plugins.aws.schema import ResourceType, block, flag, names, number, text, text_set
 from embedded.plugins.aws.types.rds import rds_tags
+from embedded.plugins.aws.types.rds_instance_rules import (
+    MODIFIABLE,
+    RESTORABLE,
+    check_instance,
+    same_version,
+)
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -15,81 +21,6 @@ CREATE_SECONDS: Final = 2400.0
 UPDATE_SECONDS: Final = 4800.0
 DELETE_SECONDS: Final = 3600.0
 GONE: Final = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
-
-# Inputs that ModifyDBInstance takes under their creation names.
-# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
-MODIFIABLE: Final = frozenset(
-    {
-        "allocatedStorage",
-        "allowMajorVersionUpgrade",
-        "autoMinorVersionUpgrade",
-        "backupRetentionPeriod",
-        "backupWindow",
-        "caCertIdentifier",
-        "copyTagsToSnapshot",
-        "databaseInsightsMode",
-        "dbSubnetGroupName",
-        "dedicatedLogVolume",
-        "deletionProtection",
-        "engineVersion",
-        "iamDatabaseAuthenticationEnabled",
-        "instanceClass",
-        "iops",
-        "licenseModel",
-        "maintenanceWindow",
-        "manageMasterUserPassword",
-        "masterUserSecretKmsKeyId",
-        "maxAllocatedStorage",
-        "monitoringInterval",
-        "monitoringRoleArn",
-        "multiAz",
-        "networkType",
-        "optionGroupName",
-        "parameterGroupName",
-        "password",
-        "performanceInsightsEnabled",
-        "performanceInsightsKmsKeyId",
-        "performanceInsightsRetentionPeriod",
-        "publiclyAccessible",
-        "storageThroughput",
-        "storageType",
-        "vpcSecurityGroupIds",
-    }
-)
-# What both ways of restoring take. https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
-RESTORABLE: Final = frozenset(
-    {
-        "identifier",
-        "instanceClass",
-        "port",
-        "availabilityZone",
-        "dbSubnetGroupName",
-        "multiAz",
-        "publiclyAccessible",
-        "autoMinorVersionUpgrade",
-        "licenseModel",
-        "iops",
-        "storageType",
-        "storageThroughput",
-        "optionGroupName",
-        "copyTagsToSnapshot",
-        "vpcSecurityGroupIds",
-        "iamDatabaseAuthenticationEnabled",
-        "enabledCloudwatchLogsExports",
-        "deletionProtection",
-        "parameterGroupName",
-        "networkType",
-        "dedicatedLogVolume",
-    }
-)
-
-
-def same_version(known: Any, wanted: Any) -> bool:
-    """Whether a wanted version names the actual one: "16" is any 16.x (db_instance, `engine_version`)."""
-    longer, shorter = str(known or ""), str(wanted or "")
-    if len(longer) < len(shorter):
-        longer, shorter = shorter, longer
-    return longer == shorter or longer.startswith(f"{shorter}.")
 
 
 def _describe(call: Call) -> dict[str, Any] | None:
@@ -270,31 +201,12 @@ def _is_gone(call: Call) -> bool:
         raise
 
 
-def _check(values: Values) -> list[tuple[str, str]]:
-    failures = []
-    restored = values.get("snapshotIdentifier") or values.get("restoreToPointInTime")
-    for needed in () if restored else ("engine", "username"):
-        if needed not in values:
-            failures.append((needed, f"aws:rds/instance:Instance: required property '{needed}' is missing"))
-    if not restored and "allocatedStorage" not in values:
-        message = "aws:rds/instance:Instance: required property 'allocatedStorage' (GiB) is missing"
-        failures.append(("allocatedStorage", message))
-    if values.get("password") is not None and values.get("manageMasterUserPassword"):
-        failures.append(
-            ("password", "'password' conflicts with 'manageMasterUserPassword'; give one of them")
-        )
-    if not restored and values.get("password") is None and not values.get("manageMasterUserPassword"):
-        failures.append(("password", "give 'manageMasterUserPassword: true' or 'password'"))
-    return failures
-
-
-# db_instance
 INSTANCE = ResourceType(
     token="aws:rds/instance:Instance",  # noqa: S106 - a type token
+    page="db_instance",
     service="rds",
     properties={
-        "identifier": name(63, aws="DBInstanceIdentifier", form=str.lower),
-        "identifierPrefix": text(aws=None, fixed=True, write_only=True),
+        **names("identifier", 63, aws="DBInstanceIdentifier", form=str.lower),
         "allocatedStorage": number(computed=True),
         "allowMajorVersionUpgrade": flag(aws=None, write_only=True),
         "applyImmediately": flag(aws=None, write_only=True),
@@ -379,7 +291,7 @@ INSTANCE = ResourceType(
     delete=_delete,
     tags=rds_tags("db"),
     gone=GONE,
-    validate=_check,
+    validate=check_instance,
     import_id="the instance's identifier",
 )
 

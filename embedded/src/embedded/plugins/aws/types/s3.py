@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from embedded.plugins.aws.call import Call, key_value_tags, tags_from_pairs
 from embedded.plugins.aws.errors import code_of
-from embedded.plugins.aws.schema import ResourceType, Tags, flag, name, text
+from embedded.plugins.aws.schema import ResourceType, Tags, flag, names
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -127,13 +127,13 @@ def empty_bucket(call: Call, bucket: str) -> None:
             )
 
 
-# s3_bucket. The inline settings that its page calls deprecated are types of their own in pulumi-aws 7.
+# The inline settings that its page calls deprecated are types of their own in pulumi-aws 7.
 BUCKET = ResourceType(
     token="aws:s3/bucket:Bucket",  # noqa: S106 - a type token
+    page="s3_bucket",
     service="s3",
     properties={
-        "bucket": name(63, form=str.lower),
-        "bucketPrefix": text(aws=None, fixed=True, write_only=True),
+        **names("bucket", 63, form=str.lower),
         "forceDestroy": flag(aws=None, default=False, write_only=True),
         "objectLockEnabled": flag(aws=None, fixed=True, computed=True),
     },

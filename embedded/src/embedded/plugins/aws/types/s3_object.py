@@ -124,6 +124,7 @@ def _update(call: Call) -> None:
 def _object(token: str) -> ResourceType:
     return ResourceType(
         token=token,
+        page="s3_object",
         service="s3",
         properties={
             "bucket": text(required=True, fixed=True),
@@ -151,7 +152,7 @@ def _object(token: str) -> ResourceType:
     )
 
 
-# s3_object: `bucketObjectv2` is its name in pulumi-aws; `bucketObject` the older one of the same.
+# `bucketObjectv2` is its name in pulumi-aws; `bucketObject` the older one of the same.
 OBJECT = _object("aws:s3/bucketObjectv2:BucketObjectv2")
 OLD_OBJECT = _object("aws:s3/bucketObject:BucketObject")
 

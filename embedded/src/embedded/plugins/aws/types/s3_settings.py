@@ -6,16 +6,12 @@ from typing import Any
 from embedded.plugins.aws.call import Call
 from embedded.plugins.aws.mapping import dig, from_aws
 from embedded.plugins.aws.schema import (
-    Property,
     ResourceType,
     block,
     block_set,
-    blocks,
     document,
     flag,
-    number,
     text,
-    text_map,
 )
 from embedded.plugins.common.values import Values
 
@@ -45,7 +41,9 @@ def _gets(method: str, at: str) -> Callable[[Call], Values | None]:
     return get
 
 
-def _drops(method: str) -> Callable[[Call], None]:
+def drops(method: str) -> Callable[[Call], None]:
+    """Take the setting away by a method that wants the bucket alone."""
+
     def drop(call: Call) -> None:
         getattr(call.client, method)(Bucket=call.id)
 
@@ -60,9 +58,9 @@ def _drop_access(call: Call) -> None:
         call.client.delete_public_access_block(Bucket=call.id)
 
 
-# s3_bucket_public_access_block
 PUBLIC_ACCESS_BLOCK = ResourceType(
     token="aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",  # noqa: S106 - a type token
+    page="s3_bucket_public_access_block",
     service="s3",
     properties={
         "bucket": BUCKET,
@@ -82,9 +80,9 @@ PUBLIC_ACCESS_BLOCK = ResourceType(
 
 _put_encryption = _puts("put_bucket_encryption", "ServerSideEncryptionConfiguration")
 
-# s3_bucket_server_side_encryption_configuration
 ENCRYPTION = ResourceType(
     token="aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",  # noqa: S106
+    page="s3_bucket_server_side_encryption_configuration",
     service="s3",
     properties={
         "bucket": BUCKET,
@@ -107,7 +105,7 @@ ENCRYPTION = ResourceType(
     create=_put_encryption,
     read=_gets("get_bucket_encryption", "ServerSideEncryptionConfiguration"),
     update=_put_encryption,
-    delete=_drops("delete_bucket_encryption"),
+    delete=drops("delete_bucket_encryption"),
     gone=(*NO_BUCKET, "ServerSideEncryptionConfigurationNotFoundError"),
     import_id="the bucket's name",
 )
@@ -143,9 +141,9 @@ def _same_versioning(left: Any, right: Any) -> bool:
     )
 
 
-# s3_bucket_versioning
 VERSIONING = ResourceType(
     token="aws:s3/bucketVersioning:BucketVersioning",  # noqa: S106 - a type token
+    page="s3_bucket_versioning",
     service="s3",
     properties={
         "bucket": BUCKET,
@@ -182,9 +180,9 @@ def _get_ownership(call: Call) -> Values:
     return {"bucket": call.id, "rule": {"objectOwnership": rules[0]["ObjectOwnership"]}}
 
 
-# s3_bucket_ownership_controls
 OWNERSHIP = ResourceType(
     token="aws:s3/bucketOwnershipControls:BucketOwnershipControls",  # noqa: S106 - a type token
+    page="s3_bucket_ownership_controls",
     service="s3",
     properties={
         "bucket": BUCKET,
@@ -201,7 +199,7 @@ OWNERSHIP = ResourceType(
     create=_ownership,
     read=_get_ownership,
     update=_ownership,
-    delete=_drops("delete_bucket_ownership_controls"),
+    delete=drops("delete_bucket_ownership_controls"),
     gone=(*NO_BUCKET, "OwnershipControlsNotFoundError"),
     import_id="the bucket's name",
 )
@@ -213,9 +211,9 @@ def _put_policy(call: Call) -> str:
     return bucket
 
 
-# s3_bucket_policy
 POLICY = ResourceType(
     token="aws:s3/bucketPolicy:BucketPolicy",  # noqa: S106 - a type token
+    page="s3_bucket_policy",
     service="s3",
     properties={"bucket": BUCKET, "policy": document(required=True)},
     create=_put_policy,
@@ -224,90 +222,8 @@ POLICY = ResourceType(
         "policy": call.client.get_bucket_policy(Bucket=call.id)["Policy"],
     },
     update=_put_policy,
-    delete=_drops("delete_bucket_policy"),
+    delete=drops("delete_bucket_policy"),
     gone=(*NO_BUCKET, "NoSuchBucketPolicy"),
-    import_id="the bucket's name",
-)
-
-_SIZES: dict[str, Property] = {
-    "objectSizeGreaterThan": number(),
-    "objectSizeLessThan": number(),
-    "prefix": text(),
-}
-_RULE: dict[str, Property] = {
-    "id": text(required=True, aws="ID"),
-    "status": text(required=True, allowed=("Enabled", "Disabled")),
-    "prefix": text(),
-    "filter": block(
-        {
-            **_SIZES,
-            "tag": block({"key": text(required=True), "value": text(required=True)}),
-            "and": block({**_SIZES, "tags": text_map(aws=None)}),
-        }
-    ),
-    "expiration": block({"date": text(), "days": number(), "expiredObjectDeleteMarker": flag()}),
-    "abortIncompleteMultipartUpload": block({"daysAfterInitiation": number()}),
-    "noncurrentVersionExpiration": block(
-        {"noncurrentDays": number(required=True), "newerNoncurrentVersions": number()}
-    ),
-    "noncurrentVersionTransitions": block_set(
-        {
-            "noncurrentDays": number(required=True),
-            "newerNoncurrentVersions": number(),
-            "storageClass": text(required=True),
-        }
-    ),
-    "transitions": block_set({"date": text(), "days": number(), "storageClass": text(required=True)}),
-}
-DEFAULT_MINIMUM = "all_storage_classes_128K"
-
-
-def _put_lifecycle(call: Call) -> str:
-    bucket = str(call.values["bucket"])
-    rules = call.arguments(["rules"])["Rules"]
-    for rule, said in zip(rules, call.values["rules"], strict=True):
-        tags = ((said.get("filter") or {}).get("and") or {}).get("tags")
-        if tags:
-            rule["Filter"]["And"]["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-        if "Prefix" not in rule:
-            # A rule without filter and prefix is for the whole bucket; S3 wants that said.
-            rule.setdefault("Filter", {"Prefix": ""})
-    call.client.put_bucket_lifecycle_configuration(
-        Bucket=bucket,
-        LifecycleConfiguration={"Rules": rules},
-        TransitionDefaultMinimumObjectSize=call.get("transitionDefaultMinimumObjectSize", DEFAULT_MINIMUM),
-    )
-    return bucket
-
-
-def _get_lifecycle(call: Call) -> Values:
-    found = call.client.get_bucket_lifecycle_configuration(Bucket=call.id)
-    values = from_aws(call.kind, found)
-    for rule, said in zip(values["rules"], found["Rules"], strict=True):
-        pairs = ((said.get("Filter") or {}).get("And") or {}).get("Tags")
-        if pairs:
-            rule["filter"]["and"]["tags"] = {pair["Key"]: pair["Value"] for pair in pairs}
-    minimum = found.get("TransitionDefaultMinimumObjectSize", DEFAULT_MINIMUM)
-    return {**values, "bucket": call.id, "transitionDefaultMinimumObjectSize": minimum}
-
-
-# s3_bucket_lifecycle_configuration
-LIFECYCLE = ResourceType(
-    token="aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",  # noqa: S106 - a type token
-    service="s3",
-    properties={
-        "bucket": BUCKET,
-        "expectedBucketOwner": OWNER,
-        "rules": blocks(_RULE, required=True),
-        "transitionDefaultMinimumObjectSize": text(
-            aws=None, computed=True, allowed=(DEFAULT_MINIMUM, "varies_by_storage_class")
-        ),
-    },
-    create=_put_lifecycle,
-    read=_get_lifecycle,
-    update=_put_lifecycle,
-    delete=_drops("delete_bucket_lifecycle"),
-    gone=(*NO_BUCKET, "NoSuchLifecycleConfiguration"),
     import_id="the bucket's name",
 )
 
@@ -319,9 +235,9 @@ def _put_logging(call: Call) -> str:
     return bucket
 
 
-# s3_bucket_logging
 LOGGING = ResourceType(
     token="aws:s3/bucketLogging:BucketLogging",  # noqa: S106 - a type token
+    page="s3_bucket_logging",
     service="s3",
     properties={
         "bucket": BUCKET,
@@ -337,4 +253,4 @@ LOGGING = ResourceType(
     import_id="the bucket's name",
 )
 
-TYPES = (PUBLIC_ACCESS_BLOCK, ENCRYPTION, VERSIONING, OWNERSHIP, POLICY, LIFECYCLE, LOGGING)
+TYPES = (PUBLIC_ACCESS_BLOCK, ENCRYPTION, VERSIONING, OWNERSHIP, POLICY, LOGGING)

@@ -6,7 +6,7 @@ from embedded.plugins.aws.call import Call, key_value_tags, tags_from_pairs
 from embedded.plugins.aws.errors import code_of
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.operations import creates
-from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, name, number, text, text_set
+from embedded.plugins.aws.schema import ResourceType, Tags, document, flag, names, number, text, text_set
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -65,13 +65,12 @@ def _check_secret(values: Values) -> list[tuple[str, str]]:
     return []
 
 
-# secretsmanager_secret
 SECRET = ResourceType(
     token="aws:secretsmanager/secret:Secret",  # noqa: S106 - a type token
+    page="secretsmanager_secret",
     service="secretsmanager",
     properties={
-        "name": name(512),
-        "namePrefix": text(aws=None, fixed=True, write_only=True),
+        **names("name", 512),
         "description": text(),
         "kmsKeyId": text(),
         "policy": document(aws=None, computed=True),
@@ -166,9 +165,9 @@ def _same_secret(left: Any, right: Any) -> bool:
     return short == long or (":secret:" in long and long.split(":secret:")[1][:-7] == short)
 
 
-# secretsmanager_secret_version
 SECRET_VERSION = ResourceType(
     token="aws:secretsmanager/secretVersion:SecretVersion",  # noqa: S106 - a type token
+    page="secretsmanager_secret_version",
     service="secretsmanager",
     properties={
         "secretId": text(required=True, fixed=True, equal=_same_secret),

@@ -5,7 +5,7 @@ from typing import Any, Final
 from embedded.plugins.aws.call import Call, key_value_tags
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.operations import arn_tags, by_id, deletes
-from embedded.plugins.aws.schema import Property, ResourceType, document, flag, name, text
+from embedded.plugins.aws.schema import Property, ResourceType, document, flag, names, text
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
@@ -53,17 +53,16 @@ def _update(call: Call) -> None:
 
 
 _TOPIC: Final[dict[str, Property]] = {
-    "name": name(256, aws=None),
-    "namePrefix": text(aws=None, fixed=True, write_only=True),
+    **names("name", 256, aws=None),
     "displayName": text(),
     "kmsMasterKeyId": text(),
     "policy": document(computed=True),
     "deliveryPolicy": document(),
 }
 
-# sns_topic
 TOPIC = ResourceType(
     token="aws:sns/topic:Topic",  # noqa: S106 - a type token
+    page="sns_topic",
     service="sns",
     properties=_TOPIC,
     outputs={"arn": None, "owner": "Owner"},
@@ -125,9 +124,9 @@ def _default_policy(call: Call) -> None:
     call.client.set_topic_attributes(TopicArn=call.id, AttributeName="Policy", AttributeValue=document_text)
 
 
-# sns_topic_policy
 TOPIC_POLICY = ResourceType(
     token="aws:sns/topicPolicy:TopicPolicy",  # noqa: S106 - a type token
+    page="sns_topic_policy",
     service="sns",
     properties={"arn": text(required=True, fixed=True), "policy": document(required=True)},
     outputs={"owner": None},
@@ -172,9 +171,9 @@ def _update_subscription(call: Call) -> None:
     )
 
 
-# sns_topic_subscription
 TOPIC_SUBSCRIPTION = ResourceType(
     token="aws:sns/topicSubscription:TopicSubscription",  # noqa: S106 - a type token
+    page="sns_topic_subscription",
     service="sns",
     properties={
         "topic": text(required=True, fixed=True),
