@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from embedded.errors import EmbeddedError
-from embedded.images import versions
 from embedded.setup import Toolchain, catalogue, toolchain
 
 pytestmark = pytest.mark.setup
@@ -73,10 +72,7 @@ def test_system_programs_run(tools: Toolchain) -> None:
         assert (tools.cni_directory / plugin).is_file()
 
 
-@pytest.mark.parametrize(
-    "reference",
-    [versions.AIRFLOW_REFERENCE, versions.PAUSE_REFERENCE, versions.STATSD_EXPORTER_REFERENCE],
-)
+@pytest.mark.parametrize("reference", sorted(catalogue.images()))
 def test_each_image_carries_its_reference(tools: Toolchain, reference: str) -> None:
     with tarfile.open(tools.images[reference]) as archive:
         manifest = archive.extractfile("manifest.json")

@@ -21,3 +21,11 @@ PAUSE_REFERENCE: Final = "registry.k8s.io/pause:3.10"
 #: Chart key images.statsd of chart 1.21.0.
 STATSD_EXPORTER_VERSION: Final = "v0.29.0"
 STATSD_EXPORTER_REFERENCE: Final = f"quay.io/prometheus/statsd-exporter:{STATSD_EXPORTER_VERSION}"
+
+#: Chart keys images.pgbouncer and images.pgbouncerExporter of chart 1.21.0. The tag says the official image's
+#: PgBouncer; the one inside is Debian's (see images/pgbouncer/build.py).
+PGBOUNCER_REFERENCE: Final = "docker.io/apache/airflow:airflow-pgbouncer-2026.04.17-1.23.1"
+PGBOUNCER_EXPORTER_REFERENCE: Final = "docker.io/apache/airflow:airflow-pgbouncer-exporter-2026.04.17-0.18.0"
+
+#: Chart key images.gitSync of chart 1.21.0; the program is a stand-in (see images/git_sync).
+GIT_SYNC_REFERENCE: Final = "registry.k8s.io/git-sync/git-sync:v4.4.2"

@@ -129,6 +129,34 @@ def statsd_exporter_image() -> Artifact:
     return Artifact("images", "statsd-exporter", content_key(parts), ("image.tar",))
 
 
+def pgbouncer_image() -> Artifact:
+    parts: dict[str, str | Path] = {
+        "format": _IMAGE_FORMAT,
+        "reference": versions.PGBOUNCER_REFERENCE,
+        "sources": _images_directory() / "pgbouncer",
+    }
+    return Artifact("images", "pgbouncer", content_key(parts), ("image.tar",))
+
+
+def pgbouncer_exporter_image() -> Artifact:
+    parts: dict[str, str | Path] = {
+        "format": _IMAGE_FORMAT,
+        "reference": versions.PGBOUNCER_EXPORTER_REFERENCE,
+        "source": native_directory() / "pgbouncer_exporter",
+    }
+    return Artifact("images", "pgbouncer-exporter", content_key(parts), ("image.tar",))
+
+
+def git_sync_image() -> Artifact:
+    parts: dict[str, str | Path] = {
+        "format": _IMAGE_FORMAT,
+        "reference": versions.GIT_SYNC_REFERENCE,
+        "base": debian_layer().key,
+        "sources": _images_directory() / "git_sync",
+    }
+    return Artifact("images", "git-sync", content_key(parts), ("image.tar",))
+
+
 def artifacts() -> list[Artifact]:
     """Everything in the cache that this checkout uses."""
     tools = [kubernetes(), coredns(), helm(), kubectl(), pulumi()]
@@ -141,4 +169,7 @@ def images() -> dict[str, Artifact]:
         versions.PAUSE_REFERENCE: pause_image(),
         versions.AIRFLOW_REFERENCE: airflow_image(),
         versions.STATSD_EXPORTER_REFERENCE: statsd_exporter_image(),
+        versions.PGBOUNCER_REFERENCE: pgbouncer_image(),
+        versions.PGBOUNCER_EXPORTER_REFERENCE: pgbouncer_exporter_image(),
+        versions.GIT_SYNC_REFERENCE: git_sync_image(),
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from embedded.images import debian
 from embedded.images.airflow import build as airflow_build
+from embedded.images.git_sync import build as git_sync_build
+from embedded.images.pgbouncer import build as pgbouncer_build
 from embedded.setup import (
     catalogue,
     debian_packages,
@@ -75,6 +77,19 @@ def all_steps() -> list[Step]:
             30,
             {catalogue.statsd_exporter_image(): node_programs.make_statsd_exporter_image},
         ),
+        _go_step(
+            "pgbouncer-exporter",
+            "image of the exporter of PgBouncer's figures",
+            30,
+            {catalogue.pgbouncer_exporter_image(): pgbouncer_build.make_exporter_image},
+        ),
+        _artifact_step(
+            "pgbouncer",
+            "image of PgBouncer",
+            20,
+            {catalogue.pgbouncer_image(): pgbouncer_build.make_image},
+            needs=("debian-packages",),
+        ),
         _artifact_step(
             "kubectl",
             f"kubectl {catalogue.KUBECTL_VERSION}",
@@ -88,7 +103,16 @@ def all_steps() -> list[Step]:
             {catalogue.debian_layer(): debian.make_layer},
             needs=("debian-packages",),
         ),
-        _airflow_step(),
+        _image_above_debian(
+            "airflow-image", "image of Airflow", 120, catalogue.airflow_image(), airflow_build.make_image
+        ),
+        _image_above_debian(
+            "git-sync",
+            "image of the git-sync stand-in",
+            10,
+            catalogue.git_sync_image(),
+            git_sync_build.make_image,
+        ),
     ]
 
 
@@ -110,15 +134,19 @@ def _pulumi_step() -> Step:
     )
 
 
-def _airflow_step() -> Step:
+def _image_above_debian(
+    name: str,
+    purpose: str,
+    expected_seconds: float,
+    artifact: Artifact,
+    make: Callable[[Path, Path, Shell], None],
+) -> Step:
     base = catalogue.debian_layer()
 
-    def make(aside: Path, shell: Shell) -> None:
-        airflow_build.make_image(aside, base.path("layer.tar"), shell)
+    def make_above(aside: Path, shell: Shell) -> None:
+        make(aside, base.path("layer.tar"), shell)
 
-    return _artifact_step(
-        "airflow-image", "image of Airflow", 120, {catalogue.airflow_image(): make}, needs=("debian-layer",)
-    )
+    return _artifact_step(name, purpose, expected_seconds, {artifact: make_above}, needs=("debian-layer",))
 
 
 Maker = Callable[[Path, Shell], None]

@@ -1,0 +1,1 @@
+"""PgBouncer and the exporter of its figures, as the chart runs them."""
