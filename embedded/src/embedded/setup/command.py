@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
@@ -16,8 +19,8 @@ from embedded.setup.lock import exclusive
 from embedded.setup.runner import Runner
 from embedded.setup.steps import Step, all_steps
 
-#: What a shell reports for a program that Ctrl-C ended (128 + SIGINT).
-_INTERRUPTED: Final = 130
+#: What a shell reports for a program that a signal ended is 128 plus this.
+_INTERRUPTED: Final = 128
 _EVERYTHING: Final = "Everything is installed in {}."
 
 app = typer.Typer(
@@ -55,7 +58,8 @@ def check_setup(as_json: bool = False) -> int:
 
 
 def run_setup(*, keep_build_cache: bool = False, as_json: bool = False) -> int:
-    """Makes what is missing and returns the exit code: 0, 1 after failed steps, 130 after Ctrl-C.
+    """Makes what is missing and returns the exit code: 0, 1 after failed steps, 130 after Ctrl-C, 143 after
+    SIGTERM. No program of a step is left behind by either.
 
     Raises EmbeddedError, before anything is touched, when the machine cannot be set up.
     """
@@ -73,10 +77,12 @@ def run_setup(*, keep_build_cache: bool = False, as_json: bool = False) -> int:
             runner = Runner(steps, cache_root() / "logs", shown.changed, shown.ticked, lock)
             shown.watch(runner.progress)
             try:
-                failures = runner.run()
-            except KeyboardInterrupt:
+                with _terminable():
+                    failures = runner.run()
+            except KeyboardInterrupt as interruption:
                 shown.say("Interrupted; what is finished is kept, and `make setup` goes on from there.")
-                return _INTERRUPTED
+                number = signal.SIGTERM if isinstance(interruption, _Terminated) else signal.SIGINT
+                return _INTERRUPTED + number
             if not failures:
                 _tidy(keep_build_cache)
     if failures:
@@ -84,6 +90,27 @@ def run_setup(*, keep_build_cache: bool = False, as_json: bool = False) -> int:
         return 1
     shown.say(_EVERYTHING.format(cache_root()))
     return 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: CI services and init systems send it where people press Ctrl-C."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM interrupts the block as Ctrl-C does. By default it would end Python alone, and the workers of
+    programs that steps have started would go on for a while."""
+
+    def interrupt(*_: object) -> None:
+        # A second one must not cut the clearing short.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tidy(keep_build_cache: bool) -> None:

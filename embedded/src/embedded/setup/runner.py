@@ -80,6 +80,9 @@ class Runner:
                         self._settle(running.pop(future), future)
                     self.ticked()
             except BaseException:
+                # All at once: each may take its time.
+                for shell in self._shells:
+                    shell.ask_to_end()
                 for shell in self._shells:
                     shell.stop()
                 raise

@@ -107,23 +107,29 @@ class Shell:
     def _announcement(command: Sequence[str | Path]) -> str:
         return f"$ {shlex.join(map(str, command))}"
 
-    def stop(self) -> None:
-        """Ends whatever runs, and all that is started later."""
+    def ask_to_end(self) -> None:
+        """Asks whatever runs to end, and ends at once what is started later. Does not wait; see `stop`."""
         self._stopped = True
-        with self._guard:
-            running = list(self._running)
-        for process in running:
+        for process in self._processes():
+            _signal_group(process, signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ends whatever runs with all that it has started, and all that is started later."""
+        self.ask_to_end()
+        for process in self._processes():
             self._end(process)
+
+    def _processes(self) -> list[subprocess.Popen[bytes]]:
+        with self._guard:
+            return list(self._running)
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
+        _signal_group(process, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        # The program may have gone before its helpers: compilers, workers of a pool.
+        _signal_group(process, signal.SIGKILL)
 
     def tail(self) -> list[str]:
         """The last lines of the log."""
@@ -137,3 +143,8 @@ class Shell:
         if refusal:
             return StepFailed(refusal.message, refusal.next_step, tail)
         return StepFailed(f"{what}.", f"Read {self.log}, then run `make setup` again.", tail)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
