@@ -16,6 +16,7 @@ from rich.table import Table
 
 import embedded
 from embedded.errors import EmbeddedError
+from embedded.faults import command as fault_commands
 from embedded.identity import CloudIdentity
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(fault_commands.faults, name="faults")
+app.add_typer(fault_commands.latency, name="latency")
 # Paths and other programs' messages are text, not markup.
 _console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -65,6 +68,7 @@ def find_checkout(place: Path) -> Path:
 def up(context: typer.Context) -> None:
     """Start the cloud, or whatever part of it does not run."""
     from embedded import lifecycle
+    from embedded.faults.settings import read_settings, settings_path
     from embedded.setup import toolchain
 
     identity: CloudIdentity = context.obj
@@ -75,6 +79,8 @@ def up(context: typer.Context) -> None:
     else:
         _console.print(f"{identity.name} is up; nothing had to be started.")
     _console.print(f"AWS API {identity.aws_endpoint_url}  Kubernetes API {identity.kubernetes_endpoint}")
+    if not read_settings(settings_path(identity)).quiet:
+        _console.print("Faults are set: `embedded faults list`.")
     _console.print("Use it by `embedded run -- COMMAND`.")
 
 

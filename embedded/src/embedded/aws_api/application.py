@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from embedded.aws_api import request_reading
+from embedded.aws_api.client_tokens import AnsweredTokens, MismatchError
 from embedded.aws_api.persistence import AccountState
 from embedded.aws_api.request_reading import AwsRequest
+from embedded.faults.injection import Injector, Play, cut
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -28,6 +30,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this progr
         self.code, self.message, self.status = code, message, status
 
 
+_TOKEN_MISMATCH = Refusal(
+    "IdempotentParameterMismatch", "The client token was used for a request with other parameters.", 400
+)
+
+
 class AwsApplication:
     """Dispatches to moto under one lock.
 
@@ -36,12 +43,19 @@ class AwsApplication:
     """
 
     def __init__(
-        self, dispatcher: Any, state: AccountState, lock: threading.RLock, authorize: Authorizer | None
+        self,
+        dispatcher: Any,
+        state: AccountState,
+        lock: threading.RLock,
+        authorize: Authorizer | None,
+        faults: Injector | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._state = state
         self._lock = lock
         self._authorize = authorize
+        self._faults = faults
+        self._tokens = AnsweredTokens()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == HEALTH_PATH:
@@ -50,11 +64,24 @@ class AwsApplication:
         body = request_reading.read_body(environ)
         request = request_reading.parse(environ, body)
         started = time.monotonic()
-        with self._lock:
-            status, headers, content = self._serve(request, environ, body)
+        play = self._played(request, environ)
+        if play.error is not None:
+            refusal = Refusal(play.error.code, play.error.message, play.error.status)
+            status, headers, content = _error(request, environ, refusal)
+        else:
+            with self._lock:
+                status, headers, content = self._serve(request, environ, body)
         _log_request(request, status, time.monotonic() - started)
+        if play.answer_is_lost:
+            cut()
         start_response(status, headers)
         return [content]
+
+    def _played(self, request: AwsRequest, environ: Environ) -> Play:
+        """What the faults that are set make of the request; outside of the lock, since it may take long."""
+        if self._faults is None or not self._faults.active:
+            return Play()
+        return self._faults.play(request.service, request_reading.operation_of(request, environ), environ)
 
     def _serve(self, request: AwsRequest, environ: Environ, body: bytes) -> tuple[str, Any, bytes]:
         if request.path.startswith("/moto-api"):
@@ -63,7 +90,11 @@ class AwsApplication:
         try:
             if self._authorize and (refusal := self._authorize(request, environ, body)):
                 return _error(request, environ, refusal)
+            if (earlier := self._tokens.earlier(request, body)) is not None:
+                return earlier
             answer = _collect(self._dispatcher, environ)
+        except MismatchError:
+            return _error(request, environ, _TOKEN_MISMATCH)
         except NotImplementedError as error:
             return _error(request, environ, _not_emulated(request, error))
         except Refusal as refusal:
@@ -73,6 +104,7 @@ class AwsApplication:
             return _error(request, environ, Refusal("InternalFailure", str(error), 500))
         if not request.is_read or self._state.has_new_backends():
             self._state.save()
+        self._tokens.remember(request, body, answer)
         return answer
 
 

@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-from moto.core.request import Request
-from moto.core.routing import get_service_router
-
 from embedded.aws_api import ACCOUNT_ID, permissions
 from embedded.aws_api.application import Refusal
 from embedded.aws_api.policy.conditions import UnknownOperatorError
 from embedded.aws_api.policy.evaluation import PolicySet, Question, decide
 from embedded.aws_api.principals import Principal, find_principal, find_role
-from embedded.aws_api.request_reading import AwsRequest
+from embedded.aws_api.request_reading import AwsRequest, operation_of
 from embedded.aws_api.signatures import check_signature
 
 # AWS lets every caller do these, whatever policies say.
@@ -38,7 +35,7 @@ class Authorization:
             return Refusal("ExpiredToken", "The security token included in the request is expired")
         if refusal := check_signature(request, environ, body, principal):
             return refusal
-        operation = request.action or _operation(request, environ)
+        operation = operation_of(request, environ)
         if not operation:
             return None  # moto has no such operation either and says so
         return self._check(
@@ -74,16 +71,6 @@ def _denial_code(service: str) -> str:
     if service in ("secretsmanager", "kms", "eks", "logs"):
         return "AccessDeniedException"
     return "UnauthorizedOperation" if service == "ec2" else "AccessDenied"
-
-
-def _operation(request: AwsRequest, environ: dict[str, Any]) -> str:
-    """The operation's name of a REST request, by the service's own model."""
-    name = {"monitoring": "cloudwatch"}.get(request.service, request.service)
-    try:
-        operation, _ = get_service_router(name).match(Request(dict(environ)))
-    except Exception:  # noqa: BLE001 - unknown service or path: moto's answer says what is wrong
-        return ""
-    return str(operation.name)
 
 
 def request_context(

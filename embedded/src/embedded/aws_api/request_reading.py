@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+
 _CREDENTIAL = re.compile(r"Credential=([A-Z0-9]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 _READING_ACTION = re.compile(r"^(Describe|List|Get|Head|BatchGet|Lookup|Search|Validate|Query|Filter|Select)")
 # These read by their name but change or create something.
@@ -75,6 +78,18 @@ def _action(environ: dict[str, Any], query: dict[str, list[str]], body: bytes, s
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     return ""
+
+
+def operation_of(request: AwsRequest, environ: dict[str, Any]) -> str:
+    """The operation's name, for REST services by the service's own model; empty if there is none."""
+    if request.action:
+        return request.action
+    name = {"monitoring": "cloudwatch"}.get(request.service, request.service)
+    try:
+        operation, _ = get_service_router(name).match(Request(dict(environ)))
+    except Exception:  # noqa: BLE001 - unknown service or path: moto's answer says what is wrong
+        return ""
+    return str(operation.name)
 
 
 def error_body(service: str, environ: dict[str, Any], code: str, message: str) -> tuple[str, bytes]:

@@ -54,10 +54,14 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     from embedded.aws_api.persistence import AccountState
     from embedded.aws_api.pod_identity import PodIdentityApplication
     from embedded.aws_api.token_review import TokenReviewApplication
+    from embedded.faults.api_server import Brake
+    from embedded.faults.injection import Injector
+    from embedded.faults.settings import settings_path
     from embedded.rds import installation as rds_installation
 
     bodies = object_bodies.install(directory / "objects")
     lock = threading.RLock()
+    faults = Injector(settings_path(identity))
     state = AccountState(directory / "account.pickle", bodies)
     switch_off_motos_checks()
     security_group_rules.install()
@@ -70,6 +74,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
             state.save()
         rds.resume()
     rds.watch()
+    Brake(identity).start()
 
     dispatcher = DomainDispatcherApplication(create_backend_app)
     tls = _certificate(identity)
@@ -79,7 +84,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
         (
             "aws",
             identity.aws_port,
-            AwsApplication(dispatcher, state, lock, Authorization()),
+            AwsApplication(dispatcher, state, lock, Authorization(), faults),
             tls,
             _AWS_THREADS,
         ),

@@ -36,6 +36,8 @@ class _MotoGateway(wsgi.Gateway_10):
             if should_preserve_original_header_name(name):
                 spellings[environ_key_for_header(name)] = name
         environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = spellings
+        # A fault that hangs wants to know when its client goes.
+        environ["embedded.request"] = self.req
         return environ
 
 

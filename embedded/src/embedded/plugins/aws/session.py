@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from embedded.plugins.aws.configuration import Configuration
+from embedded.plugins.aws.lost_answers import refuse_to_repeat
 from embedded.plugins.common.errors import PluginError
 
 ATTEMPTS = 5
@@ -95,4 +96,6 @@ class Session:
             max_pool_connections=32,
         )
         client = self._session.client(service, region_name=region, endpoint_url=endpoint, config=config)
+        # First: what it refuses, botocore's own retries never see.
+        client.meta.events.register_first("needs-retry", refuse_to_repeat)
         return cast(Any, client)
