@@ -110,20 +110,23 @@ class Account:
 
     def connect(self, identifier: str, **options: Any) -> "psycopg.Connection[Any]":
         """Log in as the master user with the managed secret, checking the server's name and authority."""
-        instance = self.instance(identifier)
-        secret = self.client("secretsmanager").get_secret_value(
-            SecretId=instance["MasterUserSecret"]["SecretArn"]
+        arn = self.instance(identifier)["MasterUserSecret"]["SecretArn"]
+        secret = self.client("secretsmanager").get_secret_value(SecretId=arn)
+        login = json.loads(secret["SecretString"])
+        return self.connect_as(
+            identifier, **{"user": login["username"], "password": login["password"], **options}
         )
+
+    def connect_as(self, identifier: str, **options: Any) -> "psycopg.Connection[Any]":
+        """Log in with a user and a password that are given."""
+        instance = self.instance(identifier)
         host = instance["Endpoint"]["Address"]
         lines = (self.identity.node_directory / "rds.hosts").read_text().splitlines()
         addresses = {name: address for address, name in (line.split() for line in lines)}
-        login = json.loads(secret["SecretString"])
         defaults = {
             "host": host,
             "hostaddr": addresses[host],
             "port": instance["Endpoint"]["Port"],
-            "user": login["username"],
-            "password": login["password"],
             "dbname": "postgres",
             "sslmode": "verify-full",
             "sslrootcert": str(self.identity.certificate_authority),

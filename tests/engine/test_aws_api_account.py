@@ -407,11 +407,12 @@ def test_a_restored_instance_has_the_data_of_its_snapshot(account: Account, data
     )
     with account.connect(database) as connection:
         connection.execute("INSERT INTO kept VALUES (2)")
-    rds.restore_db_instance_from_db_snapshot(
-        DBInstanceIdentifier="restored", DBSnapshotIdentifier="first", ManageMasterUserPassword=True
-    )
+    secret = account.instance(database)["MasterUserSecret"]["SecretArn"]
+    login = json.loads(account.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
+    rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="restored", DBSnapshotIdentifier="first")
     account.instance("restored")
-    with account.connect("restored") as connection:
+    old_login = {"user": login["username"], "password": login["password"]}
+    with account.connect_as("restored", **old_login) as connection:
         assert connection.execute("SELECT array_agg(x) FROM kept").fetchone() == ([1],)
     rds.delete_db_instance(DBInstanceIdentifier="restored", SkipFinalSnapshot=True)
 

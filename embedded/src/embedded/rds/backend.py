@@ -5,7 +5,8 @@ from typing import Any, NoReturn, cast
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance
 
-from embedded.rds import instance_classes
+from embedded.faults import durations
+from embedded.rds import instance_classes, modifications
 from embedded.rds.instance import (
     MANAGED_MASTER_MESSAGE,
     EmbeddedDbInstance,
@@ -15,16 +16,6 @@ from embedded.rds.instance import (
 from embedded.rds.parameter_groups import ParameterGroupOperations
 from embedded.rds.snapshots import SnapshotOperations
 
-# Applied in the maintenance window unless ApplyImmediately is set.
-# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html
-_DEFERRED = {
-    "db_instance_class": "DBInstanceClass",
-    "engine_version": "EngineVersion",
-    "allocated_storage": "AllocatedStorage",
-    "storage_type": "StorageType",
-    "iops": "Iops",
-    "multi_az": "MultiAZ",
-}
 _NEEDS_RESTART = ("db_instance_class", "port")
 
 
@@ -44,10 +35,15 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         if group := db_kwargs.get("db_parameter_group_name"):
             self._check_group_family(group)
         index = self.jobs.free_address_index()
+        restored_with = db_kwargs.pop("restore_options", None) or {}
+        for name, value in restored_with.items():
+            db_kwargs[name] = value
         instance = cast(EmbeddedDbInstance, super().create_db_instance(db_kwargs))
         instance.status = "creating"
         instance.address_index = index
         instance.restore_from = db_kwargs.get("restore_from")
+        operation = "RestoreDBInstanceFromDBSnapshot" if instance.restore_from else "CreateDBInstance"
+        instance.busy_until = durations.done_at("rds", operation)
         self.jobs.submit(self.jobs.provision, instance)
         return instance
 
@@ -62,7 +58,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         self._check_status(instance, "available", "stopped", "storage-optimization")
         self._check_modification(instance, db_kwargs)
         previous_group = instance.db_parameter_group_name
-        changes = self._immediate_changes(instance, db_kwargs)
+        changes = modifications.split(instance, db_kwargs)
         restart = any(changes.get(key) not in (None, getattr(instance, key)) for key in _NEEDS_RESTART)
         password_changes = bool(
             changes.get("master_user_password")
@@ -78,8 +74,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
 
     def _apply(self, instance: EmbeddedDbInstance, restart: bool, password: bool, group: bool) -> None:
         if restart:
-            instance.status = "modifying"
-            self.jobs.submit(self.jobs.bring_up, instance)
+            self._restart(instance, "modifying", "ModifyDBInstance")
         elif group:
             # RDS: a newly associated group waits for a reboot as a whole.
             instance.reboot_pending = True
@@ -91,11 +86,14 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
             instance_classes.memory_bytes(new_class)
         if version := changes.get("engine_version"):
             changes["engine_version"] = self.jobs.engine.resolve(version)
+        managed = changes.get("manage_master_user_password")
+        given_up = managed is False and instance.manage_master_user_password
+        if given_up and not changes.get("master_user_password"):
+            raise InvalidParameterCombination(modifications.GIVEN_UP_MESSAGE)
+        if managed and instance.manage_master_user_password:
+            del changes["manage_master_user_password"]  # as it is; moto would make a second secret
         if password := changes.get("master_user_password"):
-            if (
-                instance.manage_master_user_password
-                and changes.get("manage_master_user_password") is not False
-            ):
+            if instance.manage_master_user_password and managed is not False:
                 raise InvalidParameterCombination(MANAGED_MASTER_MESSAGE)
             check_password(password)
         if group := changes.get("db_parameter_group_name"):
@@ -104,26 +102,22 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         if storage is not None and int(storage) < instance.allocated_storage:
             raise InvalidParameterCombination("Allocated storage size can't be reduced")
 
-    def _immediate_changes(self, instance: EmbeddedDbInstance, db_kwargs: Any) -> dict[str, Any]:
-        from moto.core.parse import XFormedDict
+    def apply_pending(self, instance: EmbeddedDbInstance) -> None:
+        """What the maintenance window does: apply the modifications that wait."""
+        super().modify_db_instance(instance.db_instance_identifier, modifications.take_pending(instance))
+        self._restart(instance, "modifying", "ModifyDBInstance")
 
-        changes = XFormedDict(db_kwargs.original_dict() if hasattr(db_kwargs, "original_dict") else db_kwargs)
-        if changes.get("apply_immediately"):
-            instance.pending_modified_values = {}
-            return cast(dict[str, Any], changes)
-        for key, name in _DEFERRED.items():
-            value = changes.get(key)
-            if value is not None and value != getattr(instance, key):
-                instance.pending_modified_values[name] = value
-                del changes[name]
-        return cast(dict[str, Any], changes)
+    def _restart(self, instance: EmbeddedDbInstance, status: str, operation: str) -> None:
+        instance.status = status
+        instance.busy_until = durations.done_at("rds", operation)
+        self.jobs.submit(self.jobs.bring_up, instance)
 
     def reboot_db_instance(self, db_instance_identifier: str) -> DBInstance:
-        """RebootDBInstance: restarts the server with all parameters of its group."""
+        """RebootDBInstance: restarts the server with all parameters of its group and what was pending."""
         instance = self._instance(db_instance_identifier)
         self._check_status(instance, "available")
-        instance.status = "rebooting"
-        self.jobs.submit(self.jobs.bring_up, instance)
+        super().modify_db_instance(db_instance_identifier, modifications.take_pending(instance))
+        self._restart(instance, "rebooting", "RebootDBInstance")
         return instance
 
     def stop_db_instance(
@@ -135,6 +129,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         if db_snapshot_identifier:
             self.create_db_snapshot(db_instance_identifier, db_snapshot_identifier)
         instance.status = "stopping"
+        instance.busy_until = durations.done_at("rds", "StopDBInstance")
         self.jobs.submit(self.jobs.shut_down, instance)
         return instance
 
@@ -142,8 +137,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         """StartDBInstance."""
         instance = self._instance(db_instance_identifier)
         self._check_status(instance, "stopped")
-        instance.status = "starting"
-        self.jobs.submit(self.jobs.bring_up, instance)
+        self._restart(instance, "starting", "StartDBInstance")
         return instance
 
     def delete_db_instance(
@@ -174,6 +168,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
             self._new_snapshot(instance, final_db_snapshot_identifier, None)
             instance.final_snapshot = final_db_snapshot_identifier
         instance.status = "deleting"
+        instance.busy_until = durations.done_at("rds", "DeleteDBInstance")
         self.jobs.submit(self.jobs.delete, instance)
         return instance
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import string
+from datetime import datetime
 from typing import Any
 
 from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue
@@ -43,6 +44,10 @@ class EmbeddedDbInstance(DBInstance):
         self.address_index = 0
         self.pending_modified_values: dict[str, Any] = {}
         self.reboot_pending = False
+        # What the server runs with; the group may say more, which then waits for a reboot.
+        self.applied_parameters: dict[str, str] = {}
+        # When the operation that goes on is done by AWS's pace; None: as soon as it is.
+        self.busy_until: datetime | None = None
         self.restore_from: str | None = None
         self.final_snapshot: str | None = None
         if self.storage_encrypted and self.kms_key_id in (None, "default_kms_key_id"):
@@ -55,6 +60,10 @@ class EmbeddedDbInstance(DBInstance):
             # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
             self.performance_insights_kms_key_id = self.performance_insights_kms_key_id or self.kms_key_id
             self.performance_insights_retention_period = self.performance_insights_retention_period or 7
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Accounts that were saved before these were there.
+        self.__dict__.update({"applied_parameters": {}, "busy_until": None, **state})
 
     @property
     def performance_insights_enabled(self) -> bool:
@@ -75,11 +84,11 @@ class EmbeddedDbInstance(DBInstance):
         return {"Address": self.address, "Port": self.port, "HostedZoneId": "Z29XKXDKYMONMX"}
 
     @property
-    def master_password(self) -> str:
-        """The master user's password; never shown by the API."""
+    def master_password(self) -> str | None:
+        """The master user's password, never shown by the API; None: the one in a snapshot's data."""
         if self.manage_master_user_password:
             return str(self.master_user_secret.password)  # type: ignore[attr-defined]
-        return str(self._master_user_password)
+        return None if self._master_user_password is None else str(self._master_user_password)
 
     @property
     def db_parameter_group_status_list(self) -> Any:
@@ -112,7 +121,8 @@ def check_creation(options: Any) -> None:
     if roles.is_reserved(username):
         message = f"MasterUsername {username} cannot be used as it is a reserved word used by the engine"
         raise InvalidParameterValue(message)
-    _check_password(options)
+    if not options.get("restore_from"):
+        _check_password(options)
     storage = options.get("allocated_storage")
     if storage is None or not 20 <= int(storage) <= 65536:
         raise InvalidParameterValue(

@@ -10,17 +10,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
+from embedded.faults import durations
 from embedded.identity import MAXIMUM_DATABASES, CloudIdentity
 from embedded.processes import Supervisor
-from embedded.rds import instance_classes, network, parameters, roles
+from embedded.rds import instance_classes, modifications, network, parameters, roles
 from embedded.rds.engine import Engine
 from embedded.rds.instance import EmbeddedDbInstance
 from embedded.rds.server import PostgresServer, copy_tree
 
 _log = logging.getLogger("embedded.rds")
 _WATCH_SECONDS = 2.0
+_PACE_SECONDS = 0.2
+# Most of them wait, if AWS's pace is played.
+_JOBS_AT_ONCE = 16
 
 
 class InstanceJobs:
@@ -34,7 +39,7 @@ class InstanceJobs:
         self._lock = lock
         self._save = save
         self._supervisor = Supervisor(identity)
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="rds")
+        self._pool = ThreadPoolExecutor(max_workers=_JOBS_AT_ONCE, thread_name_prefix="rds")
         self._instance_locks: dict[str, threading.Lock] = {}
 
     def server(self, instance: EmbeddedDbInstance) -> PostgresServer:
@@ -92,6 +97,7 @@ class InstanceJobs:
             roles.make_master_user(connection, username, instance.master_password)
             if instance.db_name and not instance.restore_from:
                 roles.make_database(connection, instance.db_name, username)
+        self._wait_for_pace(instance)
         self._set_status(instance, "available")
 
     def bring_up(self, instance: EmbeddedDbInstance) -> None:
@@ -99,8 +105,7 @@ class InstanceJobs:
         server = self.server(instance)
         server.stop()
         self._start(instance)
-        with self._lock:
-            instance.reboot_pending = False
+        self._wait_for_pace(instance)
         self._set_status(instance, "available")
 
     def adopt(self, instance: EmbeddedDbInstance) -> None:
@@ -108,6 +113,8 @@ class InstanceJobs:
         if self.server(instance).alive:
             network.ensure_address(self.identity, self.address(instance))
             self.server(instance).start()
+            self.apply_settings(instance)
+            self._wait_for_pace(instance)
             self._set_status(instance, "available")
         else:
             self.bring_up(instance)
@@ -115,10 +122,11 @@ class InstanceJobs:
     def shut_down(self, instance: EmbeddedDbInstance) -> None:
         """stopping -> stopped."""
         self.server(instance).stop()
+        self._wait_for_pace(instance)
         self._set_status(instance, "stopped")
 
     def apply_settings(self, instance: EmbeddedDbInstance) -> None:
-        """Apply parameters that need no restart."""
+        """Apply parameters that need no restart; the others are in none of the server's files yet."""
         server = self.server(instance)
         self._configure(instance)
         if server.alive:
@@ -126,8 +134,9 @@ class InstanceJobs:
 
     def apply_password(self, instance: EmbeddedDbInstance) -> None:
         """Give the master user the password that is current."""
-        with self.server(instance).connect() as connection:
-            roles.set_password(connection, str(instance.master_username), instance.master_password)
+        if instance.master_password is not None:
+            with self.server(instance).connect() as connection:
+                roles.set_password(connection, str(instance.master_username), instance.master_password)
 
     def delete(self, instance: EmbeddedDbInstance) -> None:
         """deleting -> gone, with the final snapshot before if one was asked for."""
@@ -135,6 +144,7 @@ class InstanceJobs:
         if instance.final_snapshot:
             self.snapshot(instance, instance.final_snapshot)
         server.stop()
+        self._wait_for_pace(instance)
         server.remove()
         with self._lock:
             instance.backend.forget(instance)  # type: ignore[attr-defined]
@@ -142,13 +152,16 @@ class InstanceJobs:
         network.remove_address(self.identity, self.address(instance))
         self.write_hosts()
 
-    def snapshot(self, instance: EmbeddedDbInstance, snapshot_identifier: str) -> None:
-        """Copy the instance's data and make the snapshot available."""
+    def snapshot(
+        self, instance: EmbeddedDbInstance, snapshot_identifier: str, pause_seconds: float = 0.0
+    ) -> None:
+        """Copy the instance's data and make the snapshot available, after a pause if AWS's pace is played."""
         server, target = self.server(instance), self.snapshot_directory(snapshot_identifier)
         if server.alive:
             server.base_backup(target)
         elif not target.exists():
             copy_tree(server.data, target)
+        time.sleep(pause_seconds)
         with self._lock:
             snapshot = instance.backend.database_snapshots.get(snapshot_identifier)
             if snapshot is None:
@@ -187,6 +200,7 @@ class InstanceJobs:
                 for instance in self._crashed():
                     _log.warning("the server of %s has ended; starting it", instance.db_instance_identifier)
                     self.submit(self.bring_up, instance)
+                self._maintain()
 
         threading.Thread(target=look, name="rds-watch", daemon=True).start()
 
@@ -199,6 +213,21 @@ class InstanceJobs:
             for instance in crashed:
                 instance.status = "starting"
         return crashed
+
+    def _maintain(self) -> None:
+        """Apply what waits for the maintenance window to the instances whose window it is."""
+        now = datetime.now(UTC)
+        with self._lock:
+            for one in all_instances():
+                due = one.pending_modified_values and one.status == "available"
+                if due and modifications.in_window(one.preferred_maintenance_window, now):
+                    one.backend.apply_pending(one)  # type: ignore[attr-defined]
+                    self._save()
+
+    def _wait_for_pace(self, instance: EmbeddedDbInstance) -> None:
+        """Stay in this status as long as AWS would, if that is played."""
+        while not durations.is_over(instance.busy_until):
+            time.sleep(_PACE_SECONDS)
 
     def _continue_snapshots(self, instance: EmbeddedDbInstance) -> None:
         for identifier, snapshot in instance.backend.database_snapshots.items():
@@ -214,19 +243,23 @@ class InstanceJobs:
 
     def _start(self, instance: EmbeddedDbInstance) -> None:
         network.ensure_address(self.identity, self.address(instance))
+        with self._lock:
+            # A restart, wanted or not, brings everything that the group says.
+            instance.applied_parameters = parameters.of_group(instance.db_parameter_groups()[0])
+            instance.reboot_pending = False
         self._configure(instance)
         self.write_hosts()
         self.server(instance).start()
 
     def _configure(self, instance: EmbeddedDbInstance) -> None:
         with self._lock:
-            group = parameters.of_group(instance.db_parameter_groups()[0])
+            applied = dict(instance.applied_parameters)
         self.server(instance).configure(
             address=self.address(instance),
             port=int(instance.port or 5432),
             max_connections=instance_classes.max_connections(instance.db_instance_class),
-            force_ssl=parameters.force_ssl(group, self.engine),
-            settings=parameters.server_settings(group),
+            force_ssl=parameters.force_ssl(applied, self.engine),
+            settings=parameters.server_settings(applied),
         )
 
     def _set_status(self, instance: EmbeddedDbInstance, status: str) -> None:

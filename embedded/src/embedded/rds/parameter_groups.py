@@ -32,23 +32,47 @@ class ParameterGroupOperations(RDSBackend):
         parameters.check(
             {one["ParameterName"]: str(one.get("ParameterValue", "")) for one in changes}, engine
         )
-        static = [
-            one["ParameterName"]
-            for one in changes
-            if engine.parameters.get(one["ParameterName"]) == "postmaster"
-        ]
-        immediate = [
-            one for one in changes if one["ParameterName"] in static and one.get("ApplyMethod") == "immediate"
-        ]
-        if immediate:
+        static = {
+            one["ParameterName"] for one in changes if parameters.is_static(one["ParameterName"], engine)
+        }
+        waiting = {one["ParameterName"] for one in changes if one.get("ApplyMethod") == "pending-reboot"}
+        if static - waiting:
             message = "cannot use immediate apply method for static parameter"
             raise InvalidParameterCombination(message)
         group = super().modify_db_parameter_group(db_parameter_group_name, changes)
-        for instance in self.databases.values():
-            if instance.db_parameter_group_name == db_parameter_group_name and instance.status == "available":
-                cast(EmbeddedDbInstance, instance).reboot_pending |= bool(static)
-                self.jobs.submit(self.jobs.apply_settings, cast(EmbeddedDbInstance, instance))
+        self._apply_to_instances(db_parameter_group_name, parameters.of_group(group), changes, waiting)
         return group
+
+    def reset_db_parameter_group(self, name: str, reset_all: bool, changes: Iterable[dict[str, Any]]) -> Any:
+        """ResetDBParameterGroup: parameters go back to the engine's defaults, by the rules of a change."""
+        group = self.db_parameter_groups.get(name)
+        if group is None:
+            raise DBParameterGroupNotFoundError(name)
+        listed = list(changes)
+        if reset_all:
+            listed = [{"ParameterName": one, "ApplyMethod": "pending-reboot"} for one in group.parameters]
+        waiting = {one["ParameterName"] for one in listed if one.get("ApplyMethod") == "pending-reboot"}
+        for one in listed:
+            group.parameters.pop(one["ParameterName"], None)
+        self._apply_to_instances(name, parameters.of_group(group), listed, waiting)
+        return group
+
+    def _apply_to_instances(
+        self, name: str, group: dict[str, str], changes: list[dict[str, Any]], waiting: set[str]
+    ) -> None:
+        """Dynamic parameters to all instances of the group now; the others wait for their reboot."""
+        changed = {one["ParameterName"] for one in changes}
+        for instance in self.databases.values():
+            if instance.db_parameter_group_name != name:
+                continue
+            own = cast(EmbeddedDbInstance, instance)
+            own.reboot_pending |= bool(waiting)
+            for parameter in changed - waiting:
+                own.applied_parameters.pop(parameter, None)
+                if parameter in group:
+                    own.applied_parameters[parameter] = group[parameter]
+            if own.status == "available":
+                self.jobs.submit(self.jobs.apply_settings, own)
 
     def delete_db_parameter_group(self, db_parameter_group_name: str) -> Any:
         """DeleteDBParameterGroup: refused while an instance uses it."""

@@ -22,6 +22,7 @@ _RDS_PARAMETERS = frozenset(
         "rds.restrict_password_commands",
     }
 )
+_STATIC_OF_RDS = frozenset({"rds.logical_replication"})
 # RDS sets these itself and refuses to change them.
 _UNCHANGEABLE = frozenset(
     {
@@ -63,6 +64,11 @@ def check(parameters: Mapping[str, str], engine: Engine) -> None:
         if name == "shared_preload_libraries" and not libraries <= _LIBRARIES:
             unknown = ", ".join(sorted(libraries - _LIBRARIES))
             raise InvalidParameterValue(f"The embedded RDS has no library {unknown} for {name}")
+
+
+def is_static(name: str, engine: Engine) -> bool:
+    """Whether a parameter takes effect at a restart only."""
+    return name in _STATIC_OF_RDS or engine.parameters.get(name) == "postmaster"
 
 
 def force_ssl(parameters: Mapping[str, str], engine: Engine) -> bool:

@@ -29,3 +29,11 @@ class EmbeddedRdsResponse(RDSResponse):
             "Status": "available",
         }
         return ActionResult({"DBEngineVersions": [entry] if fits else []})
+
+    def reset_db_parameter_group(self) -> ActionResult:
+        """ResetDBParameterGroup."""
+        name = self.params["DBParameterGroupName"]
+        listed = [one.original_dict() for one in self.params.get("Parameters", [])]
+        everything = bool(self.params.get("ResetAllParameters"))
+        group = self.backend.reset_db_parameter_group(name, everything, listed)  # type: ignore[attr-defined]
+        return ActionResult({"DBParameterGroupName": group.name})

@@ -18,8 +18,11 @@ def is_reserved(name: str) -> bool:
     return name.lower() in _RESERVED or name.lower().startswith("pg_")
 
 
-def make_master_user(connection: "psycopg.Connection[object]", name: str, password: str) -> None:
-    """Make RDS's roles and the master user: no superuser, but may make databases and roles. Idempotent."""
+def make_master_user(connection: "psycopg.Connection[object]", name: str, password: str | None) -> None:
+    """Make RDS's roles and the master user: no superuser, but may make databases and roles. Idempotent.
+
+    Without a password the user keeps the one that the data has, as after a restore.
+    """
     for role in ("rds_superuser", "rds_replication", "rds_password", "rds_iam"):
         _create_role(connection, role, "NOLOGIN")
     connection.execute(
@@ -28,7 +31,8 @@ def make_master_user(connection: "psycopg.Connection[object]", name: str, passwo
     )
     _create_role(connection, name, "LOGIN CREATEDB CREATEROLE NOSUPERUSER NOBYPASSRLS NOREPLICATION")
     connection.execute(sql.SQL("GRANT rds_superuser TO {}").format(sql.Identifier(name)))
-    set_password(connection, name, password)
+    if password is not None:
+        set_password(connection, name, password)
     if not _database_exists(connection, ADMINISTRATOR):
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(ADMINISTRATOR)))
     connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(name)))

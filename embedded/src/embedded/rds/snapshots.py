@@ -3,11 +3,19 @@
 import shutil
 from typing import Any, NoReturn, cast
 
-from moto.rds.exceptions import DBInstanceNotFoundError, RDSClientError
+from moto.rds.exceptions import DBInstanceNotFoundError, InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
+from embedded.faults import durations
 from embedded.rds.instance import EmbeddedDbInstance
 from embedded.rds.jobs import InstanceJobs
+
+# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html:
+# ManageMasterUserPassword "applies to RDS for Oracle only".
+_MANAGED_RESTORE_MESSAGE = (
+    "ManageMasterUserPassword can't be specified when a snapshot of engine postgres is restored; modify the "
+    "restored instance instead."
+)
 
 
 class SnapshotOperations(RDSBackend):
@@ -30,7 +38,8 @@ class SnapshotOperations(RDSBackend):
         snapshot = self._new_snapshot(instance, db_snapshot_identifier, tags)
         if instance.status == "available":
             instance.status = "backing-up"
-        self.jobs.submit(lambda one: self.jobs.snapshot(one, db_snapshot_identifier), instance)
+        pause = durations.scaled_seconds("rds", "CreateDBSnapshot")
+        self.jobs.submit(lambda one: self.jobs.snapshot(one, db_snapshot_identifier, pause), instance)
         return snapshot
 
     def _new_snapshot(self, instance: Any, identifier: str, tags: list[dict[str, str]] | None) -> DBSnapshot:
@@ -57,12 +66,23 @@ class SnapshotOperations(RDSBackend):
         return snapshot
 
     def restore_db_instance_from_db_snapshot(self, from_snapshot_id: str, overrides: Any) -> DBInstance:
-        """RestoreDBInstanceFromDBSnapshot: a new instance that begins with the snapshot's data."""
+        """RestoreDBInstanceFromDBSnapshot: a new instance that begins with the snapshot's data.
+
+        The master user keeps the password it had; a managed secret is not restored, and comes anew by
+        ModifyDBInstance with ManageMasterUserPassword.
+        """
         identifier = from_snapshot_id.rpartition(":")[2].lower()
         self._check_snapshot(identifier)
-        if overrides.get("deletion_protection") is None:
-            overrides["DeletionProtection"] = False
+        if overrides.get("manage_master_user_password"):
+            raise InvalidParameterCombination(_MANAGED_RESTORE_MESSAGE)
+        # moto copies the source's options over those that are given as false.
         overrides["restore_from"] = identifier
+        overrides["restore_options"] = {
+            "deletion_protection": bool(overrides.get("deletion_protection")),
+            "multi_az": bool(overrides.get("multi_az")),
+            "manage_master_user_password": False,
+            "master_user_password": None,
+        }
         return super().restore_db_instance_from_db_snapshot(identifier, overrides)
 
     def _check_snapshot(self, identifier: str) -> None:
