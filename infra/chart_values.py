@@ -14,7 +14,7 @@ from typing import Final
 
 import pulumi
 
-from infra import naming
+from infra import naming, task_tokens
 from infra.chart_dags import TASK_POD_ENVIRONMENT, canary_mounts, dag_values
 from infra.chart_values_rules import Values, merge, read_files
 from infra.settings import EnvironmentSettings
@@ -87,6 +87,7 @@ def build_values(
         _images(settings),
         _secrets(wiring),
         _pods(settings, wiring),
+        _task_tokens(wiring),
         dag_values(settings.dags, canary=settings.canary),
         canary_mounts(wiring.canary_config_map) if settings.canary else {},
         _access(settings),
@@ -171,8 +172,12 @@ def _secrets(wiring: ChartWiring) -> Values:
         "fernetKeySecretName": wiring.fernet_key_secret,
         "apiSecretKeySecretName": wiring.api_secret_key_secret,
         "jwtSecretName": wiring.jwt_secret,
-        # A Connection to Airflow's own database, for tasks that must not reach it.
-        "enableBuiltInSecretEnvVars": {"AIRFLOW_CONN_AIRFLOW_DB": False},
+        "enableBuiltInSecretEnvVars": {
+            # A Connection to Airflow's own database, for tasks that must not reach it.
+            "AIRFLOW_CONN_AIRFLOW_DB": False,
+            # One key for all; tokens are signed by a key that can be rotated (see task_tokens.py).
+            "AIRFLOW__API_AUTH__JWT_SECRET": False,
+        },
         "secret": [
             {
                 # Airflow would derive it from the other URL, with an option that asyncpg refuses.
@@ -205,6 +210,17 @@ def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
             values[component]["replicas"] = count
     values["workers"] = {"kubernetes": {"env": list(TASK_POD_ENVIRONMENT)}}
     return values
+
+
+def _task_tokens(wiring: ChartWiring) -> Values:
+    """The signing keys, for the two components that sign and check tokens; no user's code runs there."""
+    # 0440: the group is the image's own, by fsGroup.
+    secret = {"secretName": wiring.jwt_secret, "defaultMode": 0o440}
+    mounted: Values = {
+        "extraVolumes": [{"name": "task-tokens", "secret": secret}],
+        "extraVolumeMounts": [{"name": "task-tokens", "mountPath": task_tokens.DIRECTORY, "readOnly": True}],
+    }
+    return {"scheduler": mounted, "apiServer": mounted}
 
 
 def _access(settings: EnvironmentSettings) -> Values:

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+
+from infra import key_ring, task_tokens
+from infra.key_ring import RequestVerb, RingShape
 
 LOWER_CASE_AND_DIGITS: Final = string.ascii_lowercase + string.digits
 
@@ -26,6 +30,8 @@ class RandomKind(StrEnum):
     """URL-safe base64 of 32 bytes, as `cryptography.fernet` and Airflow read it."""
     TOKEN = "token"  # noqa: S105 - the name of a form
     """URL-safe text of `length` random bytes."""
+    SIGNING = "signing"
+    """Ed25519 key pair, as `infra/task_tokens.py` writes it."""
     SUFFIX = "suffix"
     """`length` lower-case letters and digits; for names, not secret."""
 
@@ -35,7 +41,7 @@ def random_value(kind: str, length: int) -> str:
 
     Args:
         kind: a `RandomKind`.
-        length: bytes of a token, characters of a suffix; a Fernet key has its own.
+        length: bytes of a token, characters of a suffix; Fernet and signing keys have their own.
     """
     match RandomKind(kind):
         case RandomKind.FERNET:
@@ -44,6 +50,11 @@ def random_value(kind: str, length: int) -> str:
             return Fernet.generate_key().decode()
         case RandomKind.TOKEN:
             return secrets.token_urlsafe(length)
+        case RandomKind.SIGNING:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+            private = Ed25519PrivateKey.generate()
+            return task_tokens.key_text(private.private_bytes_raw(), private.public_key().public_bytes_raw())
         case RandomKind.SUFFIX:
             return "".join(secrets.choice(LOWER_CASE_AND_DIGITS) for _ in range(length))
 
@@ -96,6 +107,112 @@ class RandomSuffix(Resource, module="airflow", name="RandomSuffix"):
     def __init__(self, name: str, *, length: int = 8, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {"kind": RandomKind.SUFFIX.value, "length": length, "value": None}
         super().__init__(RandomValueProvider(), name, inputs, opts)
+
+
+class KeyRingProvider(ResourceProvider):
+    """Makes keys once, and rotates them when a request comes that it has not served yet.
+
+    A request is `verb:nonce` (see `infra/key_ring.py`) and comes with one run of the program alone; an empty
+    one, or one that was served, is no change, so the next run finds nothing to do.
+    """
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make the first ring; a request that comes with it is served by that."""
+        ring = key_ring.first_ring(_shape(props), str(props.get("restored") or ""), _maker(props))
+        outputs = {**_ring_inputs(props), "value": ring, "history": ring, "generation": 0}
+        return CreateResult(f"ring-{secrets.token_hex(8)}", {**outputs, "served": props.get("request") or ""})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return what state holds: there is nothing outside to look at."""
+        return ReadResult(id_, props)
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """A request that was not served is a change; another kind of key replaces the ring.
+
+        The restored keys count at the beginning alone.
+        """
+        replaces = [key for key in ("kind", "length") if _olds.get(key) != _news.get(key)]
+        reshaped = _shape(_olds) != _shape(_news)
+        asked = _news.get("request") or ""
+        rotates = asked not in ("", _olds.get("served"))
+        return DiffResult(
+            changes=bool(replaces) or reshaped or rotates, replaces=replaces, delete_before_replace=False
+        )
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Serve the request."""
+        shape, ring, generation = _shape(_news), str(_olds["value"]), int(_olds["generation"])
+        asked, served = str(_news.get("request") or ""), str(_olds.get("served") or "")
+        if asked and asked != served:
+            verb, _ = key_ring.request_parts(asked)
+            if verb is RequestVerb.ADVANCE:
+                ring, generation = key_ring.advanced(ring, shape, _maker(_news)), generation + 1
+            else:
+                ring = key_ring.forgotten(ring, shape)
+            served = asked
+        outputs = {**_ring_inputs(_news), "value": ring, "generation": generation, "served": served}
+        return UpdateResult({**outputs, "history": key_ring.united(ring, str(_olds["history"]))})
+
+
+class KeyRing(Resource, module="airflow", name="KeyRing"):
+    """Keys that are rotated by request; secret, and kept in state, encrypted."""
+
+    value: pulumi.Output[str]
+    """The keys that pods know, separated by commas, the one in use first; a secret."""
+    history: pulumi.Output[str]
+    """All keys that this ring ever held, the newest first: what old backups need; a secret."""
+    generation: pulumi.Output[int]
+    """How often the ring advanced."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: RandomKind,
+        shape: RingShape,
+        *,
+        length: int = 32,
+        request: str = "",
+        restored: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Register a ring.
+
+        Args:
+            name: logical name.
+            kind: form of its keys.
+            shape: which keys it holds.
+            length: bytes of a token; see `random_value`.
+            request: `verb:nonce`, or empty.
+            restored: ring of an earlier environment to begin with; a secret.
+            opts: resource options.
+        """
+        inputs = {
+            "kind": kind.value,
+            "length": length,
+            "standby": shape.standby,
+            "previous": shape.previous,
+            "request": request,
+            "restored": restored if restored is None else pulumi.Output.secret(restored),
+            "value": None,
+            "history": None,
+            "generation": None,
+        }
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["value", "history"])
+        super().__init__(KeyRingProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _ring_inputs(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in ("kind", "length", "standby", "previous")}
+
+
+def _shape(props: dict[str, Any]) -> RingShape:
+    return RingShape(standby=bool(props["standby"]), previous=int(props["previous"]))
+
+
+def _maker(props: dict[str, Any]) -> Callable[[], str]:
+    return lambda: random_value(str(props["kind"]), int(props["length"]))
 
 
 # A change of these means another role or database; of the next ones, that the Job has to run again.

@@ -44,9 +44,11 @@ XCOM_PREFIX: Final = "xcom"
 CANARY_USER: Final = "canary"
 CANARY_ROLE: Final = "Canary"
 
-# Role and database of Airflow on its instance.
+# Role and database of Airflow on its instance. The role owns everything and can't log in: two login roles
+# act as it by turns, so that a new password is valid before the old one ends.
 DATABASE: Final = "airflow"
 DATABASE_ROLE: Final = "airflow"
+LOGIN_SUFFIXES: Final = ("_a", "_b")
 # RDS refuses reserved words such as "admin"; a name of its own also meets FSBP RDS.25.
 MASTER_USERNAME: Final = "airflow_master"
 
@@ -65,6 +67,17 @@ class ServiceAccounts:
 
 
 SERVICE_ACCOUNTS: Final = ServiceAccounts()
+
+
+def login_roles(owner: str, generation: int) -> tuple[str, str]:
+    """Return the login role of a password's generation, and the other one, which the next rotation takes.
+
+    Args:
+        owner: role that they act as.
+        generation: how often the password was rotated.
+    """
+    turn = generation % len(LOGIN_SUFFIXES)
+    return owner + LOGIN_SUFFIXES[turn], owner + LOGIN_SUFFIXES[1 - turn]
 
 
 def short_hash(text: str, length: int = HASH_LENGTH) -> str:

@@ -1,29 +1,38 @@
-"""Airflow's keys and passwords: made once, kept encrypted in state, handed over as Kubernetes Secrets."""
+"""Airflow's keys and passwords: made once, kept encrypted in state, handed over as Kubernetes Secrets.
+
+A rotation (`airflow-env rotate`) comes as a request for one run; see `infra/key_ring.py`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra import naming
+from infra import naming, task_tokens
 from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY, DATABASE_CA_FILE
-from infra.dynamic import RandomKind, RandomSecret
+from infra.dynamic import KeyRing, RandomKind, RandomSecret
+from infra.key_ring import RingShape, RotatedKey, keys_of
+from infra.task_tokens import KEY_SET_FILE, PRIVATE_KEY_FILE
 
-# Keys within the Secrets; the first three are the chart's.
+# Keys within the Secrets; the first two are the chart's.
 FERNET_KEY: Final = "fernet-key"
 API_SECRET_KEY: Final = "api-secret-key"  # noqa: S105 - the name of a key
-JWT_KEY: Final = "jwt-secret"
 PASSWORD_KEY: Final = "password"  # noqa: S105 - the name of a key
 USERNAME_KEY: Final = "username"
 
-# Random bytes. Airflow signs tokens with HS512, which wants 64: RFC 7518, section 3.2.
-JWT_BYTES: Final = 96
+# What pods of both ages write and read while they are replaced has a standby; all else changes at once.
+OVERLAPPING: Final = RingShape(standby=True, previous=1)
+SINGLE: Final = RingShape(standby=False, previous=0)
+# The previous password belongs to the other login role, which is closed when nobody uses it any more.
+ALTERNATING: Final = RingShape(standby=False, previous=1)
+
+# Random bytes.
 KEY_BYTES: Final = 32
 PASSWORD_BYTES: Final = 24
 
@@ -37,6 +46,10 @@ class AirflowSecretsArgs:
     database_port: pulumi.Input[int]
     administrator: str
     protected: bool
+    restored_fernet_keys: pulumi.Input[str] | None = None
+    """Fernet keys of the environment whose database is restored, separated by commas; a secret."""
+    requests: Mapping[RotatedKey, str] = field(default_factory=dict)
+    """What this run rotates: key -> `verb:nonce`."""
 
 
 class AirflowSecrets(pulumi.ComponentResource):
@@ -49,63 +62,124 @@ class AirflowSecrets(pulumi.ComponentResource):
 
     checksum: pulumi.Output[str]
     """Hash over all that Airflow's pods mount or read; another one rolls them. Not secret."""
+    fernet_keys: pulumi.Output[str]
+    """All Fernet keys that there ever were, the newest first, separated by commas: what reads old backups.
+    A key is among them before the first value is encrypted with it. Secret."""
     password_digest: pulumi.Output[str]
-    """Hash of the database password; secret."""
+    """Hash of the database passwords; secret."""
+    database_login: pulumi.Output[str]
+    """Role that Airflow logs in as; it acts as the database's owner."""
+    closed_database_login: pulumi.Output[str]
+    """The other login role while nobody uses it; empty while pods that use it may still run."""
 
     def __init__(
         self, name: str, args: AirflowSecretsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
-        self._name, self._namespace = name, args.namespace
-        fernet = self._random("fernet-key", RandomKind.FERNET, 32, protect=args.protected)
-        api = self._random("api-secret-key", RandomKind.TOKEN, KEY_BYTES)
-        jwt = self._random("jwt", RandomKind.TOKEN, JWT_BYTES)
-        password = self._random("database-password", RandomKind.TOKEN, PASSWORD_BYTES)
-        administrator = self._random("administrator-password", RandomKind.TOKEN, PASSWORD_BYTES)
-        urls = pulumi.Output.all(args.database_host, args.database_port, password).apply(
-            lambda found: connection_urls(host=str(found[0]), port=int(found[1]), password=str(found[2]))
+        self._name, self._args = name, args
+        fernet = self._ring(
+            RotatedKey.FERNET,
+            "fernet-key",
+            RandomKind.FERNET,
+            OVERLAPPING,
+            protect=args.protected,
+            restored=args.restored_fernet_keys,
         )
-        connection = {key: urls[key] for key in (CONNECTION_KEY, CONNECTION_ASYNC_KEY)}
-        self._secret("fernet-key-secret", naming.FERNET_KEY_SECRET, {FERNET_KEY: fernet})
-        self._secret("api-secret-key-secret", naming.API_SECRET_KEY_SECRET, {API_SECRET_KEY: api})
-        self._secret("jwt-secret", naming.JWT_SECRET, {JWT_KEY: jwt})
+        api = self._ring(RotatedKey.API, "api-secret-key", RandomKind.TOKEN, SINGLE)
+        jwt = self._ring(RotatedKey.JWT, "jwt", RandomKind.SIGNING, OVERLAPPING)
+        tokens = _secret_of(jwt, _token_files)
+        connection, password = self._connection()
+        self.fernet_keys = pulumi.Output.secret(fernet.history)
+        self._secret("fernet-key-secret", naming.FERNET_KEY_SECRET, {FERNET_KEY: _secret_of(fernet)})
+        self._secret("api-secret-key-secret", naming.API_SECRET_KEY_SECRET, {API_SECRET_KEY: _secret_of(api)})
+        files = {file: tokens[file] for file in (PRIVATE_KEY_FILE, KEY_SET_FILE)}
+        self._secret("jwt-secret", naming.JWT_SECRET, files)
         self._secret("metadata-secret", naming.METADATA_SECRET, {**connection, PASSWORD_KEY: password})
         self._secret(
             "administrator-secret",
             naming.ADMINISTRATOR_SECRET,
-            {USERNAME_KEY: args.administrator, PASSWORD_KEY: administrator},
+            {USERNAME_KEY: args.administrator, PASSWORD_KEY: self._administrator_password()},
         )
         # A hash of keys of 256 random bits tells nothing about them, and has to stand in annotations.
         self.checksum = pulumi.Output.unsecret(
-            pulumi.Output.all(fernet, api, jwt, urls).apply(lambda parts: digest(*parts))
+            pulumi.Output.all(fernet.value, api.value, tokens, connection).apply(lambda parts: digest(*parts))
         )
-        self.password_digest = password.apply(digest)
         self.register_outputs({"checksum": self.checksum})
 
-    def _random(
-        self, role: str, kind: RandomKind, length: int, *, protect: bool = False
-    ) -> pulumi.Output[str]:
-        options = pulumi.ResourceOptions(parent=self, protect=protect)
-        value = RandomSecret(f"{self._name}-{role}", kind, length=length, opts=options).value
+    def _connection(self) -> tuple[dict[str, pulumi.Output[str]], pulumi.Output[str]]:
+        """The database's URLs by key of the Secret, and the password in them."""
+        ring = self._ring(RotatedKey.DATABASE, "database-password", RandomKind.TOKEN, ALTERNATING)
+        roles = ring.generation.apply(lambda number: naming.login_roles(naming.DATABASE_ROLE, int(number)))
+        self.database_login = roles.apply(lambda found: found[0])
+        self.closed_database_login = pulumi.Output.unsecret(
+            pulumi.Output.all(roles, ring.value).apply(
+                lambda found: found[0][1] if len(keys_of(str(found[1]))) == 1 else ""
+            )
+        )
+        self.password_digest = _secret_of(ring, digest)
+        password = _secret_of(ring, lambda value: keys_of(value)[0])
+        args = self._args
+        urls = pulumi.Output.all(args.database_host, args.database_port, self.database_login, password).apply(
+            lambda found: connection_urls(
+                host=str(found[0]), port=int(found[1]), role=str(found[2]), password=str(found[3])
+            )
+        )
+        return {key: urls[key] for key in (CONNECTION_KEY, CONNECTION_ASYNC_KEY)}, password
+
+    def _ring(
+        self,
+        key: RotatedKey,
+        role: str,
+        kind: RandomKind,
+        shape: RingShape,
+        *,
+        protect: bool = False,
+        restored: pulumi.Input[str] | None = None,
+    ) -> KeyRing:
+        return KeyRing(
+            f"{self._name}-{role}",
+            kind,
+            shape,
+            length=PASSWORD_BYTES if key is RotatedKey.DATABASE else KEY_BYTES,
+            request=self._args.requests.get(key, ""),
+            restored=restored,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+
+    def _administrator_password(self) -> pulumi.Output[str]:
+        options = pulumi.ResourceOptions(parent=self)
+        name = f"{self._name}-administrator-password"
+        value = RandomSecret(name, RandomKind.TOKEN, length=PASSWORD_BYTES, opts=options).value
         return pulumi.Output.secret(value)
 
     def _secret(self, role: str, secret: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         kubernetes.core.v1.Secret(
             f"{self._name}-{role}",
-            metadata={"name": secret, "namespace": self._namespace},
+            metadata={"name": secret, "namespace": self._args.namespace},
             type="Opaque",
             string_data=dict(data),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
-def connection_urls(*, host: str, port: int, password: str) -> dict[str, str]:
+def _secret_of(ring: KeyRing, part: Callable[[str], Any] = str) -> pulumi.Output[Any]:
+    """A part of a ring; secret as the ring is."""
+    return pulumi.Output.secret(ring.value.apply(lambda value: part(str(value))))
+
+
+def _token_files(ring: str) -> dict[str, str]:
+    """Files by which Airflow signs and checks tokens: it signs with the key in use, and trusts all."""
+    keys = keys_of(ring)
+    return {PRIVATE_KEY_FILE: task_tokens.private_key_pem(keys[0]), KEY_SET_FILE: task_tokens.key_set(keys)}
+
+
+def connection_urls(*, host: str, port: int, role: str, password: str) -> dict[str, str]:
     """Return the database's URLs by key of the Secret: for psycopg2, and for asyncpg.
 
     Both verify certificate and host name. asyncpg takes the certificate authorities from PGSSLROOTCERT. The
     password is URL-safe text, so nothing is escaped (a `%` would need doubling in Airflow's configuration).
     """
-    at = f"{naming.DATABASE_ROLE}:{password}@{host}:{port}/{naming.DATABASE}"
+    at = f"{role}:{password}@{host}:{port}/{naming.DATABASE}"
     return {
         CONNECTION_KEY: f"postgresql://{at}?sslmode=verify-full&sslrootcert={DATABASE_CA_FILE}",
         CONNECTION_ASYNC_KEY: f"postgresql+asyncpg://{at}?ssl=verify-full",

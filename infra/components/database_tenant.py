@@ -28,6 +28,10 @@ class DatabaseTenantArgs:
     instance_resource_id: pulumi.Input[str]
     master_secret_arn: pulumi.Input[str]
     password_digest: pulumi.Input[str]
+    login_role: pulumi.Input[str]
+    """Role that gets the password and acts as the owner."""
+    closed_login_role: pulumi.Input[str]
+    """The other login role while nobody uses it, or empty."""
     drop_on_delete: bool
     """Drop both at the end; where the instance goes too, its final snapshot must still hold them."""
     timeout_seconds: int
@@ -36,7 +40,7 @@ class DatabaseTenantArgs:
 
 
 class DatabaseTenant(pulumi.ComponentResource):
-    """A role with a password of its own, and a database that only this role may connect to."""
+    """A database that one role owns, and the roles that log in and act as it; nobody else may connect."""
 
     TOKEN: Final = "airflowinfra:index:DatabaseTenant"  # noqa: S105 - a type token
 
@@ -56,6 +60,9 @@ class DatabaseTenant(pulumi.ComponentResource):
                 "DATABASE_PORT": pulumi.Output.format("{}", args.port),
                 "DATABASE_NAME": naming.DATABASE,
                 "DATABASE_ROLE": naming.DATABASE_ROLE,
+                "DATABASE_LOGIN_ROLES": ",".join(naming.login_roles(naming.DATABASE_ROLE, 0)),
+                "DATABASE_LOGIN_ROLE": args.login_role,
+                "DATABASE_CLOSED_LOGIN_ROLE": args.closed_login_role,
                 "DATABASE_CONNECTION_LIMIT": str(args.connection_limit),
                 "MASTER_SECRET_ARN": args.master_secret_arn,
                 "PASSWORD_FILE": PASSWORD_FILE.path,

@@ -2,10 +2,13 @@
 
 Usage: database_tenant.py create|drop, with the environment variables
     DATABASE_HOST, DATABASE_PORT   the instance
-    DATABASE_NAME, DATABASE_ROLE   what to make or drop
-    DATABASE_CONNECTION_LIMIT      limit of the role's connections, -1 for none
+    DATABASE_NAME, DATABASE_ROLE   database and the role that owns it, to make or drop
+    DATABASE_LOGIN_ROLES           the roles that may log in and act as the owner, with commas between them
+    DATABASE_LOGIN_ROLE            the one that gets the password (create)
+    DATABASE_CLOSED_LOGIN_ROLE     the one that is closed, or empty (create)
+    DATABASE_CONNECTION_LIMIT      limit of a login role's connections, -1 for none
     MASTER_SECRET_ARN              Secrets Manager secret of the master user, kept and rotated by RDS
-    PASSWORD_FILE                  file with the role's password (create)
+    PASSWORD_FILE                  file with the login role's password (create)
     PGSSLROOTCERT                  certificate authorities of the database
 
 Every step may be repeated. The server never sees the role's password in clear: a SCRAM verifier is sent.
@@ -17,7 +20,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +44,16 @@ def main(action: str) -> None:
     administration = connect("postgres")
     with administration.cursor() as cursor:
         if action == "create":
+            login = os.environ["DATABASE_LOGIN_ROLE"]
             password = Path(os.environ["PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
-            verifier = extensions.encrypt_password(password, role, administration, "scram-sha-256")
+            verifier = extensions.encrypt_password(password, login, administration, "scram-sha-256")
             limit = int(os.environ.get("DATABASE_CONNECTION_LIMIT", "-1"))
-            create(cursor, sql, role, database, verifier, limit)
+            create(cursor, sql, role, database)
+            open_login(cursor, sql, role, login, verifier, limit)
+            if closed := os.environ.get("DATABASE_CLOSED_LOGIN_ROLE"):
+                close_login(cursor, sql, closed)
         else:
-            drop(cursor, sql, role, database)
+            drop(cursor, sql, role, database, os.environ["DATABASE_LOGIN_ROLES"].split(","))
     administration.close()
     if action == "create":
         connection = connect(database)
@@ -55,16 +62,11 @@ def main(action: str) -> None:
         connection.close()
 
 
-def create(cursor: Any, sql: Any, role: str, database: str, verifier: str, connection_limit: int) -> None:
-    """Make role and database, or bring existing ones into the same shape."""
+def create(cursor: Any, sql: Any, role: str, database: str) -> None:
+    """Make role and database, or bring existing ones into the same shape. Nobody logs in as this role."""
     names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    verb = "ALTER" if cursor.fetchone() else "CREATE"
-    statement = (
-        verb + " ROLE {role} LOGIN NOCREATEDB NOCREATEROLE PASSWORD {verifier} CONNECTION LIMIT {limit}"
-    )
-    values = {"verifier": sql.Literal(verifier), "limit": sql.Literal(connection_limit)}
-    cursor.execute(sql.SQL(statement).format(**names, **values))
+    verb = "ALTER" if _exists(cursor, role) else "CREATE"
+    cursor.execute(sql.SQL(verb + " ROLE {role} NOLOGIN NOCREATEDB NOCREATEROLE").format(**names))
     # The master user of RDS is no superuser: it must be a member of a role to hand a database to it.
     cursor.execute(sql.SQL("GRANT {role} TO CURRENT_USER").format(**names))
     cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
@@ -77,26 +79,52 @@ def create(cursor: Any, sql: Any, role: str, database: str, verifier: str, conne
     cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
 
 
+def open_login(cursor: Any, sql: Any, owner: str, login: str, verifier: str, connection_limit: int) -> None:
+    """Let `login` in with a password; its sessions act as `owner`, who so owns all that they make."""
+    names = {"owner": sql.Identifier(owner), "login": sql.Identifier(login)}
+    verb = "ALTER" if _exists(cursor, login) else "CREATE"
+    statement = (
+        verb + " ROLE {login} LOGIN NOCREATEDB NOCREATEROLE PASSWORD {verifier} CONNECTION LIMIT {limit}"
+    )
+    values = {"verifier": sql.Literal(verifier), "limit": sql.Literal(connection_limit)}
+    cursor.execute(sql.SQL(statement).format(**names, **values))
+    # Sessions of a role are ended by its members alone.
+    cursor.execute(sql.SQL("GRANT {login} TO CURRENT_USER").format(**names))
+    cursor.execute(sql.SQL("GRANT {owner} TO {login}").format(**names))
+    cursor.execute(sql.SQL("ALTER ROLE {login} SET role = {owner}").format(**names))
+
+
+def close_login(cursor: Any, sql: Any, login: str) -> None:
+    """End the password of `login`, if there is such a role; sessions that are open stay."""
+    if _exists(cursor, login):
+        cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(login)))
+
+
+def _exists(cursor: Any, role: str) -> bool:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    return cursor.fetchone() is not None
+
+
 def close_schema(cursor: Any, sql: Any, role: str) -> None:
     """Leave the schema `public` of the role's database to that role alone."""
     cursor.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     cursor.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {role}").format(role=sql.Identifier(role)))
 
 
-def drop(cursor: Any, sql: Any, role: str, database: str) -> None:
-    """Drop database and role, whoever is still connected; what is gone already is no error."""
+def drop(cursor: Any, sql: Any, role: str, database: str, logins: Sequence[str]) -> None:
+    """Drop database and roles, whoever is still connected; what is gone already is no error."""
     names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    exists = cursor.fetchone()
-    if exists:
-        # First of all nobody can come back, then those who are there are thrown out.
-        cursor.execute(sql.SQL("ALTER ROLE {role} NOLOGIN").format(**names))
+    found = [name for name in (*logins, role) if _exists(cursor, name)]
+    # First of all nobody can come back, then those who are there are thrown out.
+    for name in found:
+        cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(name)))
+    if role in found:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
         if cursor.fetchone():
             cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {database} FROM {role}").format(**names))
     cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {database} WITH (FORCE)").format(**names))
-    if exists:
-        cursor.execute(sql.SQL("DROP ROLE IF EXISTS {role}").format(**names))
+    for name in found:
+        cursor.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def open_connection(psycopg2: Any, database: str) -> Any:

@@ -6,6 +6,7 @@ Everything that can be wrong without AWS (files, airflow.cfg, chart values) is c
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -28,6 +29,7 @@ from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabase, MetadataDatabaseArgs
 from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
 from infra.components.workload_identity import WorkloadIdentityArgs, airflow_statements
+from infra.key_ring import RotatedKey, requests_of
 from infra.settings import EnvironmentSettings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -46,6 +48,8 @@ class EnvironmentPlan:
     database_ca: str
     airflow_cfg: airflow_cfg.AirflowCfg
     canary: str | None
+    rotations: Mapping[RotatedKey, str]
+    """What this run rotates; nothing in an ordinary run."""
 
     @classmethod
     def of(cls, settings: EnvironmentSettings, *, project: str, stack: str) -> Self:
@@ -69,7 +73,8 @@ class EnvironmentPlan:
             )
             values = chart_values.build_values(settings, airflow_cfg=cfg, wiring=chart_values.ChartWiring())
             check_schema(values, load_schema(CHART_DIRECTORY))
-        except (airflow_cfg.AirflowCfgError, ChartValuesError) as error:
+            rotations = requests_of(os.environ)
+        except (airflow_cfg.AirflowCfgError, ChartValuesError, ValueError) as error:
             raise pulumi.RunError(str(error)) from None
         return cls(
             settings=settings,
@@ -79,6 +84,7 @@ class EnvironmentPlan:
             database_ca=database_ca,
             airflow_cfg=cfg,
             canary=CANARY.read_text(encoding="utf-8") if settings.canary else None,
+            rotations=rotations,
         )
 
     @property
@@ -180,6 +186,7 @@ class EnvironmentPlan:
             database_port=database.port,
             administrator=self.settings.administrator.username,
             protected=self.settings.protected,
+            requests=self.rotations,
         )
 
     def database_tenant(
@@ -199,6 +206,8 @@ class EnvironmentPlan:
             instance_resource_id=database.resource_id,
             master_secret_arn=database.master_secret_arn,
             password_digest=secrets.password_digest,
+            login_role=secrets.database_login,
+            closed_login_role=secrets.closed_database_login,
             # The instance ends with the environment, and its final snapshot must hold the database.
             drop_on_delete=False,
             timeout_seconds=self.settings.timeouts.statement_seconds,

@@ -122,6 +122,10 @@ class _Answers(mocks.Mocks):
             }
         if args.typ.startswith("pulumi-python:dynamic/airflow:Random"):
             extra |= {"value": f"random-of-{args.name}"}
+        if args.typ == "pulumi-python:dynamic/airflow:KeyRing":
+            # Keys of every kind are texts; those that sign tokens have two parts.
+            ring = f"key-of-{args.name}.public"
+            extra |= {"value": ring, "history": ring, "generation": 0}
         if args.typ == "aws:eks/cluster:Cluster":
             extra |= {
                 "endpoint": CLUSTER_OUTPUTS["endpoint"],

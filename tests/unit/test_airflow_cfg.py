@@ -115,7 +115,7 @@ def test_known_mistakes_of_public_deployments_are_refused_with_the_right_place(
         ("core", "fernet_key", "x", "Kubernetes Secret"),
         ("database", "sql_alchemy_conn", "x", "environment variable"),
         ("database", "sql_alchemy_conn_cmd", "cat x", "Secrets Manager"),
-        ("api_auth", "jwt_secret", "x", "Kubernetes Secret"),
+        ("api_auth", "jwt_secret", "x", "airflow-env rotate jwt"),
         ("core", "executor", "LocalExecutor", "infra/chart_values.py"),
         ("core", "parallelism", "3", "`airflow.parallelism`"),
         ("api", "base_url", "http://x", "`access.host`"),

@@ -51,10 +51,11 @@ def test_a_network_without_a_way_out_has_no_public_subnet() -> None:
 
 
 def test_connection_urls_verify_certificate_and_host() -> None:
-    urls = connection_urls(host="db.example", port=5433, password="p-_w")
+    urls = connection_urls(host="db.example", port=5433, role="airflow_a", password="p-_w")
     sync, asynchronous = urlsplit(urls["connection"]), urlsplit(urls["connection-async"])
     for url in (sync, asynchronous):
-        assert (url.hostname, url.port, url.password) == ("db.example", 5433, "p-_w")
+        assert (url.hostname, url.port) == ("db.example", 5433)
+        assert (url.username, url.password) == ("airflow_a", "p-_w")
         assert url.path == "/airflow"
     assert sync.scheme == "postgresql"
     assert parse_qs(sync.query) == {"sslmode": ["verify-full"], "sslrootcert": ["/etc/rds-ca/ca.pem"]}

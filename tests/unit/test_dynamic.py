@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
 from infra import cluster_job, dynamic
-from infra.dynamic import DatabaseTenantProvider, RandomKind, RandomValueProvider, random_value
+from infra.dynamic import (
+    DatabaseTenantProvider,
+    KeyRingProvider,
+    RandomKind,
+    RandomValueProvider,
+    random_value,
+)
 
 TENANT: dict[str, Any] = {
     "kubeconfig": "{}",
@@ -29,7 +35,7 @@ TENANT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("provider", [RandomValueProvider(), DatabaseTenantProvider()])
+@pytest.mark.parametrize("provider", [RandomValueProvider(), KeyRingProvider(), DatabaseTenantProvider()])
 def test_state_holds_a_reference_to_the_class_and_no_code(provider: Any) -> None:
     serialised = base64.b64decode(serialize_provider(provider))
     assert b"infra.dynamic" in serialised
@@ -41,6 +47,7 @@ def test_state_holds_a_reference_to_the_class_and_no_code(provider: Any) -> None
 
 def test_names_that_state_refers_to() -> None:
     assert dynamic.RandomSecret._resource_type_name == "dynamic/airflow:RandomSecret"
+    assert dynamic.KeyRing._resource_type_name == "dynamic/airflow:KeyRing"
     assert dynamic.RandomSuffix._resource_type_name == "dynamic/airflow:RandomSuffix"
     assert dynamic.DatabaseTenantResource._resource_type_name == "dynamic/airflow:DatabaseTenant"
 

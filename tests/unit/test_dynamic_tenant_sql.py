@@ -78,15 +78,27 @@ def _password(directory: str) -> Path:
     return path
 
 
-def create(connect: Connect) -> None:
+LOGINS = ("airflow_a", "airflow_b")
+
+
+def create(connect: Connect, login: str = "airflow_a") -> None:
     master = connect("postgres", "master")
-    verifier = master.pgconn.encrypt_password(b"password", b"airflow", b"scram-sha-256").decode()
-    database_tenant.create(master.cursor(), sql, "airflow", "airflow", verifier, 20)
+    cursor = master.cursor()
+    database_tenant.create(cursor, sql, "airflow", "airflow")
+    database_tenant.open_login(cursor, sql, "airflow", login, _verifier(master, "password"), 20)
     database_tenant.close_schema(connect("airflow", "master").cursor(), sql, "airflow")
 
 
+def close(connect: Connect, login: str) -> None:
+    database_tenant.close_login(connect("postgres", "master").cursor(), sql, login)
+
+
 def drop(connect: Connect) -> None:
-    database_tenant.drop(connect("postgres", "master").cursor(), sql, "airflow", "airflow")
+    database_tenant.drop(connect("postgres", "master").cursor(), sql, "airflow", "airflow", LOGINS)
+
+
+def _verifier(master: psycopg.Connection[Any], password: str) -> str:
+    return master.pgconn.encrypt_password(password.encode(), b"login", b"scram-sha-256").decode()
 
 
 def listing(connect: Connect) -> set[str]:
@@ -98,9 +110,9 @@ def test_the_tenant_owns_its_database_alone_and_goes_without_a_trace(server: Con
     before = listing(server)
     create(server)
     create(server)  # every step may be repeated
-    session = server("airflow", "airflow")
+    session = server("airflow", "airflow_a")
     session.execute("CREATE TABLE kept (id int)")
-    for database, role in (("airflow", "stranger"), ("postgres", "airflow"), ("postgres", "stranger")):
+    for database, role in (("airflow", "stranger"), ("postgres", "airflow_a"), ("postgres", "stranger")):
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             server(database, role)
     create(server)
@@ -111,6 +123,30 @@ def test_the_tenant_owns_its_database_alone_and_goes_without_a_trace(server: Con
     assert listing(server) == before
     with pytest.raises(psycopg.OperationalError):
         session.execute("SELECT 1")
+
+
+def test_a_new_password_is_valid_before_the_old_one_ends(server: Connect) -> None:
+    """What one login made, the other one changes: both act as the owner, as which nobody logs in."""
+    create(server)
+    try:
+        old = server("airflow", "airflow_a")
+        old.execute("CREATE TABLE shared (id int)")
+        create(server, "airflow_b")
+        server("airflow", "airflow_a").execute("SELECT 1")
+        server("airflow", "airflow_b").execute("ALTER TABLE shared ADD COLUMN name text")
+        owner = old.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'shared'").fetchone()
+        assert owner == ("airflow",)
+        close(server, "airflow_a")
+        close(server, "airflow_a")
+        for login in ("airflow_a", "airflow"):
+            with pytest.raises(psycopg.OperationalError):
+                server("airflow", login)
+        # A session that is open is not cut off.
+        old.execute("INSERT INTO shared (id) VALUES (1)")
+        create(server, "airflow_a")
+        assert server("airflow", "airflow_a").execute("SELECT count(*) FROM shared").fetchone() == (1,)
+    finally:
+        drop(server)
 
 
 def test_the_password_never_reaches_the_server_in_clear(server: Connect) -> None:
@@ -126,7 +162,7 @@ def test_the_password_never_reaches_the_server_in_clear(server: Connect) -> None
 
     recorder = Recorder()
     master = server("postgres", "master")
-    verifier = master.pgconn.encrypt_password(b"in-clear", b"airflow", b"scram-sha-256").decode()
-    database_tenant.create(recorder, sql, "airflow", "airflow", verifier, -1)
+    verifier = _verifier(master, "in-clear")
+    database_tenant.open_login(recorder, sql, "airflow", "airflow_a", verifier, -1)
     assert any("SCRAM-SHA-256$" in statement for statement in recorder.statements)
     assert not any("in-clear" in statement for statement in recorder.statements)

@@ -35,16 +35,13 @@ release: {{ .root.Release.Name }}
   valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}}}
 {{- end -}}
 
-{{/* Variables of all long-running containers; the signing key only where `jwt`. */}}
+{{/* Variables of all long-running containers. */}}
 {{- define "airflow.environment" -}}
 {{- $values := .root.Values -}}
 - {name: AIRFLOW_HOME, value: /opt/airflow}
 {{ include "airflow.secret_variable" (list "AIRFLOW__CORE__FERNET_KEY" $values.fernetKeySecretName "fernet-key") }}
 {{ include "airflow.secret_variable" (list "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" $values.data.metadataSecretName "connection") }}
 {{ include "airflow.secret_variable" (list "AIRFLOW__API__SECRET_KEY" $values.apiSecretKeySecretName "api-secret-key") }}
-{{- if .jwt }}
-{{ include "airflow.secret_variable" (list "AIRFLOW__API_AUTH__JWT_SECRET" $values.jwtSecretName "jwt-secret") }}
-{{- end }}
 {{- with $values.env }}
 {{ toYaml . }}
 {{- end }}
