@@ -8,6 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
+from infra import database_endpoint
 from infra.policies import partition
 from infra.settings import ClusterSettings
 
@@ -34,6 +35,9 @@ class ClusterReference:
     """Subnets for the database."""
     security_group_id: pulumi.Output[str]
     """Security group of the pods' network interfaces."""
+    database_host: pulumi.Output[Any] | None = None
+    """What the cluster's stack says of an instance that takes tenants, None for none; for
+    `database_endpoint.database_host`. Without a stack there is no such output."""
     region: str
     account_id: str
 
@@ -104,6 +108,7 @@ def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
         vpc_id=reference.require_output(VPC_ID),
         private_subnet_ids=reference.require_output(PRIVATE_SUBNET_IDS),
         security_group_id=reference.require_output(SECURITY_GROUP_ID),
+        database_host=reference.get_output(database_endpoint.EXPORT),
         region=region,
         account_id=account_id,
     )

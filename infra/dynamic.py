@@ -217,7 +217,7 @@ def _maker(props: dict[str, Any]) -> Callable[[], str]:
 
 # A change of these means another role or database; of the next ones, that the Job has to run again.
 TENANT_IDENTITY: Final = ("instanceResourceId", "database", "role")
-TENANT_CONTENT: Final = ("passwordDigest",)
+TENANT_CONTENT: Final = ("passwordDigest", "connectionLimit")
 
 
 class DatabaseTenantProvider(ResourceProvider):
@@ -230,7 +230,7 @@ class DatabaseTenantProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run the Job that makes role and database, or brings existing ones into shape."""
-        _run_tenant_job("create", props)
+        _run_tenant_job(str(props.get("createAction", "create")), props)
         return CreateResult(f"{props['instanceResourceId']}/{props['database']}", dict(props))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -246,7 +246,7 @@ class DatabaseTenantProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Run the Job again if the password changed."""
         if any(_olds.get(key) != _news.get(key) for key in TENANT_CONTENT):
-            _run_tenant_job("create", _news)
+            _run_tenant_job(str(_news.get("createAction", "create")), _news)
         return UpdateResult({key: value for key, value in _news.items() if key != "__provider"})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:

@@ -44,13 +44,26 @@ XCOM_PREFIX: Final = "xcom"
 CANARY_USER: Final = "canary"
 CANARY_ROLE: Final = "Canary"
 
+# Tag of everything that stays when a persistent environment ends; its value is the deployment id.
+RECOVERY_SET_TAG: Final = "recovery-set"
+
 # Role and database of Airflow on its instance. The role owns everything and can't log in: two login roles
 # act as it by turns, so that a new password is valid before the old one ends.
 DATABASE: Final = "airflow"
 DATABASE_ROLE: Final = "airflow"
 LOGIN_SUFFIXES: Final = ("_a", "_b")
+# The role that makes tenants on an instance that environments share.
+TENANT_ADMINISTRATOR: Final = "tenant_admin"
 # RDS refuses reserved words such as "admin"; a name of its own also meets FSBP RDS.25.
 MASTER_USERNAME: Final = "airflow_master"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Database and role of an environment on its instance."""
+
+    database: str = DATABASE
+    role: str = DATABASE_ROLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,11 @@ class Names:
         return f"{self.environment}-metadata"
 
     @property
+    def shared_tenant(self) -> Tenant:
+        """Database and role on an instance with other tenants: named after the environment."""
+        return Tenant(database=self.environment, role=self.environment)
+
+    @property
     def key_alias(self) -> str:
         """Alias of the KMS key."""
         return f"alias/{self.environment}"
@@ -141,6 +159,20 @@ class Names:
     def connection_secret(self, connection: str) -> str:
         """Secret that holds a Connection; Airflow's backend looks there."""
         return f"{self.secrets_prefix}/connections/{connection}"
+
+    @property
+    def recovery_secret(self) -> str:
+        """Beginning of the names of secrets with the Fernet keys that outlive the environment."""
+        return f"{self.secrets_prefix}/recovery/fernet-keys"
+
+    @property
+    def migration_snapshot(self) -> str:
+        """Beginning of the names of snapshots that precede a migration."""
+        return f"{self.database_instance}-before"
+
+    def alarm(self, name: str) -> str:
+        """Topic, alarm, event subscription or dashboard of a name."""
+        return f"{self.environment}-{name}"
 
     def role(self, purpose: str) -> str:
         """IAM role name for a purpose such as a service account."""

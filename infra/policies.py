@@ -20,6 +20,9 @@ Text = pulumi.Input[str]
 POLICY_VERSION: Final = "2012-10-17"
 POD_IDENTITY_SERVICE: Final = "pods.eks.amazonaws.com"
 MONITORING_SERVICE: Final = "monitoring.rds.amazonaws.com"
+# What publishes to the alarms' topic:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.GrantingPermissions.html
+NOTIFYING_SERVICES: Final = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 
 
 def partition(region: str) -> str:
@@ -134,16 +137,16 @@ def read_parameters(*, secrets_prefix: str, key_arn: Text, account_id: str, regi
     ]
 
 
-def read_master_secret(*, secret_arn: Text, key_arn: Text, region: str) -> list[Statement]:
-    """Statements that read the database's master password, which RDS keeps and rotates."""
+def read_administration_secret(*, secret_arn: Text, key_arn: Text, region: str) -> list[Statement]:
+    """Statements that read the password of who makes roles and databases on an instance."""
     return [
         {
-            "Sid": "ReadMasterSecret",
+            "Sid": "ReadAdministrationSecret",
             "Effect": "Allow",
             "Action": "secretsmanager:GetSecretValue",
             "Resource": secret_arn,
         },
-        _key_through("DecryptMasterSecret", ["kms:Decrypt"], key_arn, "secretsmanager", region),
+        _key_through("DecryptAdministrationSecret", ["kms:Decrypt"], key_arn, "secretsmanager", region),
     ]
 
 
@@ -164,12 +167,16 @@ def tls_only(*, bucket_arn: Text) -> Document:
     )
 
 
-def key_policy(*, account_id: str, region: str, log_groups: Sequence[str]) -> Document:
+def key_policy(
+    *, account_id: str, region: str, log_groups: Sequence[str], notifying_services: Sequence[str] = ()
+) -> Document:
     """Key policy: the account's IAM policies decide, and CloudWatch Logs may encrypt the named log groups.
 
+    `notifying_services` may publish to encrypted topics of this account.
     In a key policy the resource `*` means the key itself:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     """
     arn = f"arn:{partition(region)}"
     log_arns = [f"{arn}:logs:{region}:{account_id}:log-group:{group}" for group in log_groups]
@@ -197,6 +204,68 @@ def key_policy(*, account_id: str, region: str, log_groups: Sequence[str]) -> Do
                 "Principal": {"Service": f"logs.{region}.amazonaws.com"},
                 "Action": "kms:DescribeKey",
                 "Resource": "*",
+            },
+            *([_notifying(notifying_services, account_id)] if notifying_services else []),
+        ]
+    )
+
+
+def _notifying(services: Sequence[str], account_id: str) -> Statement:
+    return {
+        "Sid": "EncryptedTopics",
+        "Effect": "Allow",
+        "Principal": {"Service": list(services)},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+    }
+
+
+def snapshot_before_migration(
+    *, instance: str, snapshot_prefix: str, account_id: str, region: str
+) -> list[Statement]:
+    """Statements that make and look at snapshots of one instance, under names of one prefix.
+
+    None of them deletes: a pod that could would be able to remove the way back.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
+    """
+    base = f"arn:{partition(region)}:rds:{region}:{account_id}"
+    snapshots = f"{base}:snapshot:{snapshot_prefix}-*"
+    return [
+        {
+            "Sid": "SnapshotBeforeMigration",
+            "Effect": "Allow",
+            "Action": "rds:CreateDBSnapshot",
+            "Resource": [f"{base}:db:{instance}", snapshots],
+        },
+        {
+            "Sid": "WatchSnapshot",
+            "Effect": "Allow",
+            "Action": "rds:DescribeDBSnapshots",
+            "Resource": snapshots,
+        },
+    ]
+
+
+def publish_alarms(*, topic_arn: Text, account_id: str) -> Document:
+    """Topic policy: CloudWatch and RDS of this account publish, and nobody without TLS."""
+    return document(
+        [
+            {
+                "Sid": "RefuseWithoutTls",
+                "Effect": "Deny",
+                "Principal": {"AWS": "*"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+            {
+                "Sid": "AlarmsAndEvents",
+                "Effect": "Allow",
+                "Principal": {"Service": list(NOTIFYING_SERVICES)},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
             },
         ]
     )

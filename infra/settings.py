@@ -23,6 +23,7 @@ from infra.settings_airflow import (
     ReplicaSettings,
     Size,
 )
+from infra.settings_alarms import AlarmSettings
 from infra.settings_dag_parameters import (
     CANARY_CONNECTION,
     ConnectionSettings,
@@ -30,7 +31,7 @@ from infra.settings_dag_parameters import (
     VariableSettings,
     XcomSettings,
 )
-from infra.settings_database import DatabaseSettings, LogsSettings
+from infra.settings_database import DatabaseSettings, LogsSettings, RestoreSettings, Tenancy
 from infra.settings_model import (
     RESERVED_TAGS,
     Model,
@@ -45,6 +46,7 @@ __all__ = [
     "AccessSettings",
     "AdministratorSettings",
     "AirflowSettings",
+    "AlarmSettings",
     "ClusterSettings",
     "ConnectionSettings",
     "DagSource",
@@ -55,7 +57,9 @@ __all__ = [
     "ImageSettings",
     "LogsSettings",
     "ReplicaSettings",
+    "RestoreSettings",
     "Size",
+    "Tenancy",
     "TimeoutSettings",
     "VariableSettings",
     "XcomSettings",
@@ -171,6 +175,9 @@ class EnvironmentSettings(Model):
     cluster: ClusterSettings = Field(description="The EKS cluster to deploy on.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The metadata database.")
     logs: LogsSettings = Field(default_factory=LogsSettings, description="Remote task logs.")
+    alarms: AlarmSettings = Field(
+        default_factory=AlarmSettings, description="Alarms and events of the metadata database."
+    )
     airflow: AirflowSettings = Field(default_factory=AirflowSettings, description="Airflow itself.")
     access: AccessSettings = Field(default_factory=AccessSettings, description="How people reach Airflow.")
     dags: DagsSettings = Field(default_factory=DagsSettings, description="Where DAG files come from.")
@@ -201,7 +208,7 @@ class EnvironmentSettings(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        mistakes = [*self._durability_mistakes(), *self._tag_mistakes()]
+        mistakes = [*self._durability_mistakes(), *self._tenancy_mistakes(), *self._tag_mistakes()]
         if self.chart_version not in versions.SUPPORTED_CHARTS:
             allowed = ", ".join(versions.SUPPORTED_CHARTS)
             mistakes.append(("chartVersion", self.chart_version, f"allowed: {allowed}"))
@@ -217,13 +224,31 @@ class EnvironmentSettings(Model):
         mistakes: list[tuple[str, object, str]] = []
         if not self.persistent and self.retire:
             mistakes.append(("retire", True, "has no effect with durability disposable; remove it"))
-        days = self.database.backup_retention_days
-        # FSBP RDS.11: seven days at least for what must not be lost.
-        if self.persistent and days < 7:
-            mistakes.append(
-                ("database.backupRetentionDays", days, "allowed with durability persistent: 7 to 35")
-            )
-        return mistakes
+        return [*mistakes, *(self._persistent_mistakes() if self.persistent else [])]
+
+    def _persistent_mistakes(self) -> list[tuple[str, object, str]]:
+        """What must not be switched off where data must not be lost; numbers are FSBP's controls."""
+        database, only = self.database, "allowed with durability persistent"
+        wrong: list[tuple[bool, str, object, str]] = [
+            (database.shared, "tenancy", database.tenancy.value, "dedicated"),  # a final snapshot of its own
+            (not database.multi_az, "multiAz", False, "true"),  # RDS.5
+            (
+                database.backup_retention_days < 7,
+                "backupRetentionDays",
+                database.backup_retention_days,
+                "7 to 35",
+            ),  # RDS.11
+            (not database.monitoring_interval_seconds, "monitoringIntervalSeconds", 0, "1 to 60"),  # RDS.6
+            (not database.performance_insights, "performanceInsights", False, "true"),  # CKV_AWS_353
+        ]
+        return [(f"database.{key}", value, f"{only}: {allowed}") for bad, key, value, allowed in wrong if bad]
+
+    def _tenancy_mistakes(self) -> list[tuple[str, object, str]]:
+        if self.database.shared and self.cluster.stack is None:
+            return [("database.tenancy", "shared", "needs cluster.stack, whose instance is the host")]
+        if self.database.shared and self.alarms.enabled:
+            return [("alarms.enabled", True, "the host's instance has its own alarms; use tenancy dedicated")]
+        return []
 
     def _tag_mistakes(self) -> list[tuple[str, object, str]]:
         return [
@@ -241,3 +266,9 @@ class EnvironmentSettings(Model):
     def protected(self) -> bool:
         """Whether deletion is refused: persistent, and not in its planned end."""
         return self.persistent and not self.retire
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether the database has alarms: as the parameter says, or else where data must not be lost."""
+        wanted = self.persistent if self.alarms.enabled is None else self.alarms.enabled
+        return wanted and not self.database.shared

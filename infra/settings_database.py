@@ -2,16 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from infra import versions
-from infra.settings_model import DailyWindow, LogRetentionDays, Model, WeeklyWindow, inconsistent
+from infra.settings_model import (
+    DailyWindow,
+    LogRetentionDays,
+    Model,
+    WeeklyWindow,
+    inconsistent,
+    optional_text,
+)
+
+
+class Tenancy(StrEnum):
+    """Whose instance the database is on."""
+
+    DEDICATED = "dedicated"
+    SHARED = "shared"
+
+
+class RestoreSettings(Model):
+    """Where the database comes from when it is made: a recovery set, or nothing for an empty one."""
+
+    snapshot: Annotated[
+        str | None,
+        optional_text(
+            r"(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[A-Za-z](-?[A-Za-z0-9]+)*",
+            "identifier or ARN of a snapshot, or empty",
+        ),
+    ] = Field(
+        default=None,
+        description="Snapshot that the database begins with. It is read when the instance is made; later "
+        "changes of it have no effect, and it may be removed then.",
+    )
+    fernet_keys_secret: Annotated[
+        str | None,
+        optional_text(
+            r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[\w/+=.@-]{1,512}",
+            "name or ARN of a secret, or empty",
+        ),
+    ] = Field(
+        default=None,
+        description="Secret with the Fernet keys that the snapshot's Connections are encrypted with.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.snapshot is None) != (self.fernet_keys_secret is None):
+            missing = "snapshot" if self.snapshot is None else "fernetKeysSecret"
+            raise inconsistent(
+                (missing, None, "snapshot and fernetKeysSecret go together: one is of no use alone")
+            )
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the database comes from a snapshot."""
+        return self.snapshot is not None
 
 
 class DatabaseSettings(Model):
     """The RDS Postgres instance that holds Airflow's metadata."""
+
+    tenancy: Tenancy = Field(
+        default=Tenancy.DEDICATED,
+        description="dedicated: an instance of its own. shared: a database on the instance that the cluster "
+        "stack declares as a host; for durability disposable.",
+    )
+    tenant_connections: int = Field(
+        default=60,
+        ge=10,
+        le=5000,
+        description="With tenancy shared: connections that this environment may hold at the same time.",
+    )
+    restore: RestoreSettings = Field(
+        default_factory=RestoreSettings, description="What the database begins with; empty: nothing."
+    )
 
     postgres_major: int = Field(
         default=versions.POSTGRES_MAJOR,
@@ -82,9 +152,18 @@ class DatabaseSettings(Model):
             mistakes.append(
                 ("maxStorageGib", self.max_storage_gib, f"allowed: {least} or more, 10% above storageGib")
             )
+        if self.tenancy is Tenancy.SHARED and self.restore.wanted:
+            mistakes.append(
+                ("restore.snapshot", self.restore.snapshot, "a snapshot is a whole instance: use dedicated")
+            )
         if mistakes:
             raise inconsistent(*mistakes)
         return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether the environment is a tenant of a host's instance."""
+        return self.tenancy is Tenancy.SHARED
 
 
 class LogsSettings(Model):

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_PATTERN: Final = r"^[\w .:/=+\-@]*$"
 # Tags that the program sets itself (see infra/providers.py).
-RESERVED_TAGS: Final = ("project", "stack", "deployment-id", "owner", "expires-at")
+RESERVED_TAGS: Final = ("project", "stack", "deployment-id", "owner", "expires-at", "recovery-set")
 
 TagText = Annotated[str, StringConstraints(pattern=TAG_PATTERN, max_length=256)]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+){1,2}-[1-9]$")]

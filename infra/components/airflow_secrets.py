@@ -50,6 +50,8 @@ class AirflowSecretsArgs:
     """Fernet keys of the environment whose database is restored, separated by commas; a secret."""
     requests: Mapping[RotatedKey, str] = field(default_factory=dict)
     """What this run rotates: key -> `verb:nonce`."""
+    tenant: naming.Tenant = field(default_factory=naming.Tenant)
+    """Database that the URLs name, and the role that owns it."""
 
 
 class AirflowSecrets(pulumi.ComponentResource):
@@ -109,7 +111,8 @@ class AirflowSecrets(pulumi.ComponentResource):
     def _connection(self) -> tuple[dict[str, pulumi.Output[str]], pulumi.Output[str]]:
         """The database's URLs by key of the Secret, and the password in them."""
         ring = self._ring(RotatedKey.DATABASE, "database-password", RandomKind.TOKEN, ALTERNATING)
-        roles = ring.generation.apply(lambda number: naming.login_roles(naming.DATABASE_ROLE, int(number)))
+        owner = self._args.tenant.role
+        roles = ring.generation.apply(lambda number: naming.login_roles(owner, int(number)))
         self.database_login = roles.apply(lambda found: found[0])
         self.closed_database_login = pulumi.Output.unsecret(
             pulumi.Output.all(roles, ring.value).apply(
@@ -121,7 +124,11 @@ class AirflowSecrets(pulumi.ComponentResource):
         args = self._args
         urls = pulumi.Output.all(args.database_host, args.database_port, self.database_login, password).apply(
             lambda found: connection_urls(
-                host=str(found[0]), port=int(found[1]), role=str(found[2]), password=str(found[3])
+                host=str(found[0]),
+                port=int(found[1]),
+                role=str(found[2]),
+                password=str(found[3]),
+                database=args.tenant.database,
             )
         )
         return {key: urls[key] for key in (CONNECTION_KEY, CONNECTION_ASYNC_KEY)}, password
@@ -173,13 +180,15 @@ def _token_files(ring: str) -> dict[str, str]:
     return {PRIVATE_KEY_FILE: task_tokens.private_key_pem(keys[0]), KEY_SET_FILE: task_tokens.key_set(keys)}
 
 
-def connection_urls(*, host: str, port: int, role: str, password: str) -> dict[str, str]:
+def connection_urls(
+    *, host: str, port: int, role: str, password: str, database: str = naming.DATABASE
+) -> dict[str, str]:
     """Return the database's URLs by key of the Secret: for psycopg2, and for asyncpg.
 
     Both verify certificate and host name. asyncpg takes the certificate authorities from PGSSLROOTCERT. The
     password is URL-safe text, so nothing is escaped (a `%` would need doubling in Airflow's configuration).
     """
-    at = f"{role}:{password}@{host}:{port}/{naming.DATABASE}"
+    at = f"{role}:{password}@{host}:{port}/{database}"
     return {
         CONNECTION_KEY: f"postgresql://{at}?sslmode=verify-full&sslrootcert={DATABASE_CA_FILE}",
         CONNECTION_ASYNC_KEY: f"postgresql+asyncpg://{at}?ssl=verify-full",

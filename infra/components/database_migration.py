@@ -23,6 +23,19 @@ CONFIGURED_SECTIONS: Final = ("core", "fab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSnapshot:
+    """The instance to take a snapshot of, and the beginning of the snapshot's name."""
+
+    instance: str
+    prefix: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of the Job's script."""
+        return {"SNAPSHOT_INSTANCE": self.instance, "SNAPSHOT_PREFIX": self.prefix}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseMigrationArgs:
     """What a DatabaseMigration needs."""
 
@@ -32,6 +45,10 @@ class DatabaseMigrationArgs:
     instance_resource_id: pulumi.Input[str]
     database: pulumi.Input[str]
     administrator: AdministratorSettings
+    renew_administrator: bool
+    """Give the administrator this environment's password where the database knows another one."""
+    snapshot: MigrationSnapshot | None
+    """How to take a snapshot before a change; None where data may be lost."""
     airflow_cfg: Mapping[str, Mapping[str, pulumi.Input[str]]]
     timeout_seconds: int
 
@@ -41,6 +58,7 @@ class DatabaseMigration(pulumi.ComponentResource):
 
     A Job can't be changed, so a new one is made, and the old one is removed after it succeeded. It has no
     time to live: the Job that stays is the record of the migration that the running release relies on.
+    The Job takes the snapshot itself, since only it can see whether the database's revision will change.
     """
 
     TOKEN: Final = "airflowinfra:index:DatabaseMigration"  # noqa: S105 - a type token
@@ -98,6 +116,8 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
             "ADMINISTRATOR_USERNAME": args.administrator.username,
             "ADMINISTRATOR_EMAIL": args.administrator.email,
             "ADMINISTRATOR_PASSWORD_FILE": PASSWORD_FILE.path,
+            **({"ADMINISTRATOR_RENEWED": "true"} if args.renew_administrator else {}),
+            **(args.snapshot.environment if args.snapshot else {}),
         },
         secret_environment={
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (naming.METADATA_SECRET, CONNECTION_KEY),

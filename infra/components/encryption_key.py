@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import pulumi
@@ -24,6 +24,10 @@ class EncryptionKeyArgs:
     persistent: bool
     """Keep the key when the stack goes: the final snapshot can't be read without it."""
     protected: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of the key, besides the provider's."""
+    notifying_services: Sequence[str] = ()
+    """Services that publish to topics encrypted with the key, as DNS names."""
 
 
 class EncryptionKey(pulumi.ComponentResource):
@@ -44,7 +48,10 @@ class EncryptionKey(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
         policy = policies.key_policy(
-            account_id=args.account_id, region=args.region, log_groups=args.log_groups
+            account_id=args.account_id,
+            region=args.region,
+            log_groups=args.log_groups,
+            notifying_services=args.notifying_services,
         )
         key = aws.kms.Key(
             f"{name}-key",
@@ -53,6 +60,7 @@ class EncryptionKey(pulumi.ComponentResource):
             # Days; AWS allows 7 to 30.
             deletion_window_in_days=30 if args.persistent else 7,
             policy=policies.as_json(policy),
+            tags=dict(args.tags),
             opts=pulumi.ResourceOptions(
                 parent=self, protect=args.protected, retain_on_delete=args.persistent
             ),

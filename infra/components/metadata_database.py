@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import naming, policies
 from infra.cluster_ref import ClusterReference
+from infra.components.database_network import security_group, subnet_group
 from infra.dynamic import RandomSuffix
 from infra.naming import MASTER_USERNAME, Names
 from infra.settings import DatabaseSettings
@@ -34,6 +35,8 @@ class MetadataDatabaseArgs:
     persistent: bool
     """Take a final snapshot, and keep automated backups after the end."""
     protected: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of the instance besides the provider's; RDS copies them to its snapshots."""
 
 
 class MetadataDatabase(pulumi.ComponentResource):
@@ -45,14 +48,20 @@ class MetadataDatabase(pulumi.ComponentResource):
 
     TOKEN: Final = "airflowinfra:index:MetadataDatabase"  # noqa: S105 - a type token
 
+    identifier: pulumi.Output[str]
+    """Identifier of the instance, once it is there."""
     host: pulumi.Output[str]
     """Host name, as its certificate has it."""
     port: pulumi.Output[int]
     """TCP port."""
     resource_id: pulumi.Output[str]
     """Identity of the instance; another one after a restore, unlike its host name."""
-    master_secret_arn: pulumi.Output[str]
+    administration_secret_arn: pulumi.Output[str]
     """Secret with the master user's name and password."""
+    administration_key_arn: pulumi.Output[str]
+    """KMS key of that secret."""
+    recovery_id: pulumi.Output[str] | None
+    """End of the final snapshot's identifier, made once; None without one."""
 
     def __init__(
         self, name: str, args: MetadataDatabaseArgs, opts: pulumi.ResourceOptions | None = None
@@ -60,34 +69,131 @@ class MetadataDatabase(pulumi.ComponentResource):
         super().__init__(self.TOKEN, name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        instance = self._instance(
-            subnets=self._subnet_group(),
-            parameters=self._parameter_group(),
-            security_group=self._security_group(),
-            monitoring_role=self._monitoring_role() if args.settings.monitoring_interval_seconds else None,
-            log_groups=self._log_groups(),
-        )
+        suffix = RandomSuffix(f"{name}-final-snapshot", opts=self._child) if args.persistent else None
+        self.recovery_id = suffix.value if suffix else None
+        instance = self._instance()
+        self.identifier = instance.identifier
         self.host = instance.address
         self.port = instance.port
         self.resource_id = instance.resource_id
-        self.master_secret_arn = instance.master_user_secrets.apply(lambda found: str(found[0].secret_arn))
+        secrets = instance.master_user_secrets
+        self.administration_secret_arn = secrets.apply(lambda found: str(found[0].secret_arn))
+        self.administration_key_arn = pulumi.Output.from_input(args.key_arn)
         self.register_outputs(
             {
                 "host": self.host,
                 "port": self.port,
                 "resourceId": self.resource_id,
-                "masterSecretArn": self.master_secret_arn,
+                "administrationSecretArn": self.administration_secret_arn,
             }
         )
 
-    def _subnet_group(self) -> aws.rds.SubnetGroup:
-        return aws.rds.SubnetGroup(
-            f"{self._name}-subnets",
-            name=self._args.names.database_instance,
-            description="Private subnets of the cluster",
-            subnet_ids=self._args.cluster.private_subnet_ids,
-            opts=self._child,
+    def _instance(self) -> aws.rds.Instance:
+        args, settings = self._args, self._args.settings
+        minutes = f"{args.timeout_minutes}m"
+        # Made here and before the instance: RDS would make them without retention, and leave them behind.
+        log_groups = self._log_groups()
+        # A replacement of this resource is the loss of all metadata since the last backup.
+        return aws.rds.Instance(
+            f"{self._name}-instance",
+            identifier=args.names.database_instance,
+            engine="postgres",
+            engine_version=str(settings.postgres_major),
+            instance_class=settings.instance_class,
+            username=MASTER_USERNAME,
+            manage_master_user_password=True,
+            master_user_secret_kms_key_id=args.key_arn,
+            auto_minor_version_upgrade=True,
+            apply_immediately=settings.apply_immediately,
+            maintenance_window=settings.maintenance_window,
+            tags=dict(args.tags),
+            **self._storage(),
+            **self._network(),
+            **self._observation(),
+            **self._durability(),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.protected,
+                depends_on=log_groups,
+                # Where the data came from is history once the instance is there: dropping the parameter
+                # must not replace it.
+                ignore_changes=["snapshotIdentifier"],
+                custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
+            ),
         )
+
+    def _storage(self) -> dict[str, Any]:
+        settings = self._args.settings
+        return {
+            "storage_type": "gp3",
+            "allocated_storage": settings.storage_gib,
+            "max_allocated_storage": settings.max_storage_gib,
+            "storage_encrypted": True,
+            "kms_key_id": self._args.key_arn,
+            "snapshot_identifier": self._origin(settings.restore.snapshot)
+            if settings.restore.wanted
+            else None,
+        }
+
+    def _network(self) -> dict[str, Any]:
+        args, settings = self._args, self._args.settings
+        identifier = args.names.database_instance
+        subnets = subnet_group(self._name, identifier, args.cluster, self._child)
+        group = security_group(self._name, identifier, settings.port, args.cluster, self._child)
+        return {
+            "port": settings.port,
+            "multi_az": settings.multi_az,
+            "publicly_accessible": False,
+            "db_subnet_group_name": subnets.name,
+            "parameter_group_name": self._parameter_group().name,
+            "vpc_security_group_ids": [group.id],
+            "ca_cert_identifier": settings.ca_certificate,
+            "iam_database_authentication_enabled": True,
+        }
+
+    def _observation(self) -> dict[str, Any]:
+        settings = self._args.settings
+        insights = settings.performance_insights
+        interval = settings.monitoring_interval_seconds
+        return {
+            "enabled_cloudwatch_logs_exports": list(EXPORTED_LOGS),
+            "monitoring_interval": interval,
+            "monitoring_role_arn": self._monitoring_role().arn if interval else None,
+            "performance_insights_enabled": insights,
+            "performance_insights_kms_key_id": self._args.key_arn if insights else None,
+        }
+
+    def _durability(self) -> dict[str, Any]:
+        args, settings = self._args, self._args.settings
+        final = None
+        if self.recovery_id is not None:
+            final = pulumi.Output.concat(args.names.database_instance, "-final-", self.recovery_id)
+        return {
+            "backup_retention_period": settings.backup_retention_days,
+            "backup_window": settings.backup_window,
+            "copy_tags_to_snapshot": True,
+            "deletion_protection": args.protected,
+            "skip_final_snapshot": not args.persistent,
+            "final_snapshot_identifier": final,
+            "delete_automated_backups": not args.persistent,
+        }
+
+    def _origin(self, snapshot: str | None) -> pulumi.Output[str]:
+        """Copy the snapshot under this environment's key, and return the copy's identifier.
+
+        A restored instance keeps its snapshot's key; so it would hang on the key of another environment.
+        """
+        identifier = f"{self._args.names.database_instance}-origin-{naming.short_hash(str(snapshot))}"
+        copy = aws.rds.SnapshotCopy(
+            f"{self._name}-origin",
+            source_db_snapshot_identifier=snapshot,
+            target_db_snapshot_identifier=identifier,
+            kms_key_id=self._args.key_arn,
+            opts=pulumi.ResourceOptions(
+                parent=self, custom_timeouts=pulumi.CustomTimeouts(create=f"{self._args.timeout_minutes}m")
+            ),
+        )
+        return copy.target_db_snapshot_identifier
 
     def _parameter_group(self) -> aws.rds.ParameterGroup:
         major = self._args.settings.postgres_major
@@ -103,27 +209,6 @@ class MetadataDatabase(pulumi.ComponentResource):
             parameters=parameters,
             opts=self._child,
         )
-
-    def _security_group(self) -> aws.ec2.SecurityGroup:
-        # No egress at all: an instance opens no connections.
-        group = aws.ec2.SecurityGroup(
-            f"{self._name}-access",
-            name=self._args.names.database_instance,
-            description="Metadata database: from the pods of the cluster only",
-            vpc_id=self._args.cluster.vpc_id,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-access-from-pods",
-            security_group_id=group.id,
-            referenced_security_group_id=self._args.cluster.security_group_id,
-            description="Postgres from the pods of the cluster",
-            ip_protocol="tcp",
-            from_port=self._args.settings.port,
-            to_port=self._args.settings.port,
-            opts=self._child,
-        )
-        return group
 
     def _monitoring_role(self) -> aws.iam.Role:
         region, account_id = self._args.names.region, self._args.names.account_id
@@ -144,7 +229,6 @@ class MetadataDatabase(pulumi.ComponentResource):
         return role
 
     def _log_groups(self) -> list[aws.cloudwatch.LogGroup]:
-        # Made here and before the instance: RDS would make them without retention, and leave them behind.
         return [
             aws.cloudwatch.LogGroup(
                 f"{self._name}-log-{log}",
@@ -155,69 +239,6 @@ class MetadataDatabase(pulumi.ComponentResource):
             )
             for log in EXPORTED_LOGS
         ]
-
-    def _instance(
-        self,
-        *,
-        subnets: aws.rds.SubnetGroup,
-        parameters: aws.rds.ParameterGroup,
-        security_group: aws.ec2.SecurityGroup,
-        monitoring_role: aws.iam.Role | None,
-        log_groups: list[aws.cloudwatch.LogGroup],
-    ) -> aws.rds.Instance:
-        args, settings = self._args, self._args.settings
-        minutes = f"{args.timeout_minutes}m"
-        insights = settings.performance_insights
-        # A replacement of this resource is the loss of all metadata since the last backup.
-        return aws.rds.Instance(
-            f"{self._name}-instance",
-            identifier=args.names.database_instance,
-            engine="postgres",
-            engine_version=str(settings.postgres_major),
-            instance_class=settings.instance_class,
-            storage_type="gp3",
-            allocated_storage=settings.storage_gib,
-            max_allocated_storage=settings.max_storage_gib,
-            storage_encrypted=True,
-            kms_key_id=args.key_arn,
-            username=MASTER_USERNAME,
-            manage_master_user_password=True,
-            master_user_secret_kms_key_id=args.key_arn,
-            port=settings.port,
-            multi_az=settings.multi_az,
-            publicly_accessible=False,
-            db_subnet_group_name=subnets.name,
-            parameter_group_name=parameters.name,
-            vpc_security_group_ids=[security_group.id],
-            ca_cert_identifier=settings.ca_certificate,
-            iam_database_authentication_enabled=True,
-            auto_minor_version_upgrade=True,
-            copy_tags_to_snapshot=True,
-            backup_retention_period=settings.backup_retention_days,
-            backup_window=settings.backup_window,
-            maintenance_window=settings.maintenance_window,
-            apply_immediately=settings.apply_immediately,
-            enabled_cloudwatch_logs_exports=list(EXPORTED_LOGS),
-            monitoring_interval=settings.monitoring_interval_seconds,
-            monitoring_role_arn=monitoring_role.arn if monitoring_role else None,
-            performance_insights_enabled=insights,
-            performance_insights_kms_key_id=args.key_arn if insights else None,
-            deletion_protection=args.protected,
-            skip_final_snapshot=not args.persistent,
-            final_snapshot_identifier=self._final_snapshot() if args.persistent else None,
-            delete_automated_backups=not args.persistent,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=args.protected,
-                # RDS would make the log groups itself if it came first.
-                depends_on=log_groups,
-                custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
-            ),
-        )
-
-    def _final_snapshot(self) -> pulumi.Output[str]:
-        suffix = RandomSuffix(f"{self._name}-final-snapshot", opts=self._child)
-        return pulumi.Output.concat(self._args.names.database_instance, "-final-", suffix.value)
 
 
 def parameter_values(settings: DatabaseSettings) -> Mapping[str, str]:

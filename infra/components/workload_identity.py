@@ -92,14 +92,17 @@ def airflow_statements(
     names: Names,
     bucket_arn: pulumi.Input[str],
     key_arn: pulumi.Input[str],
-    master_secret_arn: pulumi.Input[str],
+    administration_secret_arn: pulumi.Input[str],
+    administration_key_arn: pulumi.Input[str],
+    snapshots: bool,
 ) -> dict[str, list[Statement]]:
     """Return what each service account may do, and no more.
 
     Task pods and triggerers write task logs, the API server shows them. Tasks exchange large XComs. Airflow
     looks Connections and Variables up where they are used: in the process of the task, the trigger or the
     parsed DAG file, and in the API server for what these do not find. The scheduler uses none of it, so it
-    gets no role. Only database administration reads the master password, and it does nothing else.
+    gets no role. Only database administration reads the instance's administrative password, and it does
+    nothing else. The migration takes snapshots where `snapshots` says so, and needs no role otherwise.
     """
     region, account_id = names.region, names.account_id
     parameters = policies.read_parameters(
@@ -108,12 +111,19 @@ def airflow_statements(
     reading = policies.read_logs(bucket_arn=bucket_arn, key_arn=key_arn, region=region)
     writing = policies.write_logs(bucket_arn=bucket_arn, key_arn=key_arn, region=region)
     accounts = SERVICE_ACCOUNTS
+    snapshot = policies.snapshot_before_migration(
+        instance=names.database_instance,
+        snapshot_prefix=names.migration_snapshot,
+        account_id=account_id,
+        region=region,
+    )
     return {
         accounts.api_server: [*reading, *parameters],
         accounts.dag_processor: parameters,
         accounts.triggerer: [*writing, *policies.read_xcoms(bucket_arn=bucket_arn), *parameters],
         accounts.worker: [*writing, *policies.exchange_xcoms(bucket_arn=bucket_arn), *parameters],
-        accounts.database_administration: policies.read_master_secret(
-            secret_arn=master_secret_arn, key_arn=key_arn, region=region
+        accounts.database_administration: policies.read_administration_secret(
+            secret_arn=administration_secret_arn, key_arn=administration_key_arn, region=region
         ),
+        **({accounts.migration: snapshot} if snapshots else {}),
     }

@@ -1,14 +1,16 @@
 """Makes or drops a role and its database; runs in a Job, in the Airflow image.
 
-Usage: database_tenant.py create|drop, with the environment variables
+Usage: database_tenant.py create|drop|host, with the environment variables
     DATABASE_HOST, DATABASE_PORT   the instance
     DATABASE_NAME, DATABASE_ROLE   database and the role that owns it, to make or drop
+                                   (host: DATABASE_ROLE is the role that makes tenants)
     DATABASE_LOGIN_ROLES           the roles that may log in and act as the owner, with commas between them
     DATABASE_LOGIN_ROLE            the one that gets the password (create)
     DATABASE_CLOSED_LOGIN_ROLE     the one that is closed, or empty (create)
     DATABASE_CONNECTION_LIMIT      limit of a login role's connections, -1 for none
-    MASTER_SECRET_ARN              Secrets Manager secret of the master user, kept and rotated by RDS
-    PASSWORD_FILE                  file with the login role's password (create)
+    ADMINISTRATION_SECRET_ARN      Secrets Manager secret with username and password: of the master user, kept
+                                   and rotated by RDS, or of a role that `host` made
+    PASSWORD_FILE                  file with the role's password (create, host)
     PGSSLROOTCERT                  certificate authorities of the database
 
 Every step may be repeated. The server never sees the role's password in clear: a SCRAM verifier is sent.
@@ -30,26 +32,30 @@ PAUSE_SECONDS = 5
 
 
 def main(action: str) -> None:
-    """Do `action` (create or drop) as the master user."""
+    """Do `action` (create, drop or host) as the role of the administration's secret."""
     import psycopg2  # type: ignore[import-untyped]
     from psycopg2 import extensions, sql
 
-    role, database = os.environ["DATABASE_ROLE"], os.environ["DATABASE_NAME"]
+    role, database = os.environ["DATABASE_ROLE"], os.environ.get("DATABASE_NAME", "")
 
     def connect(name: str) -> Any:
         connection = retry(lambda: open_connection(psycopg2, name))
         connection.autocommit = True
         return connection
 
+    def verifier(name: str) -> str:
+        password = Path(os.environ["PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
+        return str(extensions.encrypt_password(password, name, administration, "scram-sha-256"))
+
     administration = connect("postgres")
     with administration.cursor() as cursor:
-        if action == "create":
+        if action == "host":
+            host(cursor, sql, role, verifier(role))
+        elif action == "create":
             login = os.environ["DATABASE_LOGIN_ROLE"]
-            password = Path(os.environ["PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
-            verifier = extensions.encrypt_password(password, login, administration, "scram-sha-256")
             limit = int(os.environ.get("DATABASE_CONNECTION_LIMIT", "-1"))
             create(cursor, sql, role, database)
-            open_login(cursor, sql, role, login, verifier, limit)
+            open_login(cursor, sql, role, login, verifier(login), limit)
             if closed := os.environ.get("DATABASE_CLOSED_LOGIN_ROLE"):
                 close_login(cursor, sql, closed)
         else:
@@ -62,12 +68,33 @@ def main(action: str) -> None:
         connection.close()
 
 
+def host(cursor: Any, sql: Any, role: str, verifier: str) -> None:
+    """Make the role that makes tenants, or bring it into shape: no superuser, and in `postgres` alone."""
+    names = {"role": sql.Identifier(role)}
+    verb = "ALTER" if _exists(cursor, role) else "CREATE"
+    statement = verb + " ROLE {role} LOGIN CREATEDB CREATEROLE PASSWORD {verifier}"
+    cursor.execute(sql.SQL(statement).format(**names, verifier=sql.Literal(verifier)))
+    close_administration(cursor)
+    cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE postgres TO {role}").format(**names))
+
+
+def close_administration(cursor: Any) -> None:
+    """Leave the database `postgres` to administration; its owner alone can, and need do it once."""
+    cursor.execute(
+        "SELECT pg_has_role(current_user, datdba, 'USAGE') FROM pg_database WHERE datname = 'postgres'"
+    )
+    found = cursor.fetchone()
+    if found and found[0]:
+        cursor.execute("GRANT CONNECT ON DATABASE postgres TO CURRENT_USER")
+        cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+
+
 def create(cursor: Any, sql: Any, role: str, database: str) -> None:
     """Make role and database, or bring existing ones into the same shape. Nobody logs in as this role."""
     names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
     verb = "ALTER" if _exists(cursor, role) else "CREATE"
     cursor.execute(sql.SQL(verb + " ROLE {role} NOLOGIN NOCREATEDB NOCREATEROLE").format(**names))
-    # The master user of RDS is no superuser: it must be a member of a role to hand a database to it.
+    # Who makes tenants is no superuser, and must be a member of a role to hand a database to it.
     cursor.execute(sql.SQL("GRANT {role} TO CURRENT_USER").format(**names))
     cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
     if not cursor.fetchone():
@@ -75,8 +102,7 @@ def create(cursor: Any, sql: Any, role: str, database: str) -> None:
     # Others keep out of this database, and this role of the administration's.
     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**names))
     cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {database} TO {role}").format(**names))
-    cursor.execute("GRANT CONNECT ON DATABASE postgres TO CURRENT_USER")
-    cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+    close_administration(cursor)
 
 
 def open_login(cursor: Any, sql: Any, owner: str, login: str, verifier: str, connection_limit: int) -> None:
@@ -128,10 +154,10 @@ def drop(cursor: Any, sql: Any, role: str, database: str, logins: Sequence[str])
 
 
 def open_connection(psycopg2: Any, database: str) -> Any:
-    """Connect as the master user, with the password that is valid at this moment."""
+    """Connect as who administers the instance, with the password that is valid at this moment."""
     import boto3
 
-    answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["MASTER_SECRET_ARN"])
+    answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["ADMINISTRATION_SECRET_ARN"])
     master = json.loads(answer["SecretString"])
     return psycopg2.connect(
         host=os.environ["DATABASE_HOST"],
@@ -159,8 +185,8 @@ def retry(attempt: Callable[[], Any]) -> Any:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in (["create"], ["drop"]):
-        sys.exit("usage: database_tenant.py create|drop")
+    if sys.argv[1:] not in (["create"], ["drop"], ["host"]):
+        sys.exit("usage: database_tenant.py create|drop|host")
     try:
         main(sys.argv[1])
     except Exception as error:  # noqa: BLE001 - the last line is what the failing deployment shows

@@ -12,9 +12,11 @@ from infra.components.dag_parameters import DagParameters
 from infra.components.database_migration import DatabaseMigration
 from infra.components.database_tenant import DatabaseTenant
 from infra.components.encryption_key import EncryptionKey
-from infra.components.metadata_database import MetadataDatabase
+from infra.components.recovery_set import RecoverySet
 from infra.components.remote_logs import RemoteLogs
 from infra.components.workload_identity import WorkloadIdentity
+from infra.database_endpoint import DatabaseEndpoint
+from infra.stacks import database_plan
 from infra.stacks.environment_plan import EnvironmentPlan
 
 
@@ -25,7 +27,7 @@ def deploy() -> None:
     on_aws = pulumi.ResourceOptions(provider=aws)
 
     key = EncryptionKey("encryption", plan.encryption_key(), on_aws)
-    database = MetadataDatabase("metadata-database", plan.metadata_database(cluster, key), on_aws)
+    database = database_plan.metadata_database(plan, cluster, key, on_aws)
     logs = RemoteLogs("remote-logs", plan.remote_logs(key), on_aws)
     identity = WorkloadIdentity("identity", plan.identity(cluster, key, database, logs), on_aws)
     parameters = DagParameters("dag-parameters", plan.dag_parameters(key), on_aws)
@@ -33,19 +35,26 @@ def deploy() -> None:
     namespace = AirflowNamespace(
         "namespace",
         plan.airflow_namespace(),
-        pulumi.ResourceOptions(provider=kubernetes, depends_on=[database, logs, identity]),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[*own(database), logs, identity]),
     )
     on_kubernetes = pulumi.ResourceOptions(provider=kubernetes)
-    secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database), on_kubernetes)
+    restored = database_plan.restored_fernet_keys(plan, aws)
+    secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database, restored), on_kubernetes)
+    recovery = RecoverySet("recovery-set", database_plan.recovery_set(plan, key, database, secrets), on_aws)
     # Pods mount Secrets and ConfigMaps by name, and name their account: no datum says that these are there.
     mounted = pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets])
-    tenant = DatabaseTenant("tenant", plan.database_tenant(cluster, namespace, database, secrets), mounted)
-    migration = DatabaseMigration("migration", plan.database_migration(namespace, database, tenant), mounted)
-    # No pod of the new release starts on a database that was not migrated, nor a DAG without its Connections.
+    tenant = DatabaseTenant(
+        "tenant", database_plan.database_tenant(plan, cluster, namespace, database, secrets), mounted
+    )
+    migration = DatabaseMigration(
+        "migration", database_plan.database_migration(plan, namespace, database, tenant), mounted
+    )
+    # No pod of the new release starts on a database that was not migrated, encrypts with a key that is not
+    # kept, or parses a DAG without its Connections.
     release = AirflowRelease(
         "airflow",
         plan.airflow_release(namespace, secrets),
-        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters]),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters, recovery]),
     )
 
     pulumi.export("namespace", namespace.name)
@@ -60,3 +69,8 @@ def deploy() -> None:
     pulumi.export("adminSecretName", naming.ADMINISTRATOR_SECRET)
     pulumi.export("chartVersion", plan.settings.chart_version)
     pulumi.export("airflowVersion", plan.settings.airflow.version)
+
+
+def own(database: DatabaseEndpoint) -> list[pulumi.Resource]:
+    """Return the database as a resource to wait for, if this stack makes it."""
+    return [database] if isinstance(database, pulumi.Resource) else []

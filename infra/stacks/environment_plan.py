@@ -23,13 +23,13 @@ from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespac
 from infra.components.airflow_release import CHART, AirflowReleaseArgs
 from infra.components.airflow_secrets import AirflowSecrets, AirflowSecretsArgs, digest
 from infra.components.dag_parameters import DagParametersArgs
-from infra.components.database_migration import DatabaseMigrationArgs
-from infra.components.database_tenant import DatabaseTenant, DatabaseTenantArgs
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
-from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabase, MetadataDatabaseArgs
+from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabaseArgs
 from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
 from infra.components.workload_identity import WorkloadIdentityArgs, airflow_statements
+from infra.database_endpoint import DatabaseEndpoint
 from infra.key_ring import RotatedKey, requests_of
+from infra.policies import NOTIFYING_SERVICES
 from infra.settings import EnvironmentSettings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ class EnvironmentPlan:
         tags = providers.default_tags(
             project=self.project,
             stack=self.stack,
-            deployment_id=settings.deployment_id or naming.deployment_id(self.project, self.stack),
+            deployment_id=self.deployment_id,
             owner=settings.owner,
             tags=settings.tags,
         )
@@ -110,6 +110,21 @@ class EnvironmentPlan:
         )
         return on_aws, providers.kubernetes_provider("kubernetes", cluster=cluster), cluster
 
+    @property
+    def deployment_id(self) -> str:
+        """Tag by which everything of this environment is found."""
+        return self.settings.deployment_id or naming.deployment_id(self.project, self.stack)
+
+    @property
+    def recovery_tags(self) -> dict[str, str]:
+        """Tags of what outlives the environment; none where nothing does."""
+        return {naming.RECOVERY_SET_TAG: self.deployment_id} if self.settings.persistent else {}
+
+    @property
+    def tenant(self) -> naming.Tenant:
+        """Database and role."""
+        return self.names.shared_tenant if self.settings.database.shared else naming.Tenant()
+
     def encryption_key(self) -> EncryptionKeyArgs:
         """Args of the environment's key."""
         return EncryptionKeyArgs(
@@ -119,6 +134,8 @@ class EnvironmentPlan:
             log_groups=[self.names.database_log_group(log) for log in EXPORTED_LOGS],
             persistent=self.settings.persistent,
             protected=self.settings.protected,
+            tags=self.recovery_tags,
+            notifying_services=NOTIFYING_SERVICES if self.settings.alarmed else (),
         )
 
     def metadata_database(self, cluster: ClusterReference, key: EncryptionKey) -> MetadataDatabaseArgs:
@@ -133,6 +150,7 @@ class EnvironmentPlan:
             permissions_boundary=self.settings.permissions_boundary,
             persistent=self.settings.persistent,
             protected=self.settings.protected,
+            tags=self.recovery_tags,
         )
 
     def remote_logs(self, key: EncryptionKey) -> RemoteLogsArgs:
@@ -142,7 +160,8 @@ class EnvironmentPlan:
             key_arn=key.arn,
             settings=self.settings.logs,
             xcom=self.settings.xcom,
-            force_destroy=not self.settings.persistent,
+            # The recovery set is the database; who wants old task logs copies them before the end.
+            force_destroy=not self.settings.protected,
             protected=self.settings.protected,
         )
 
@@ -157,7 +176,7 @@ class EnvironmentPlan:
         )
 
     def identity(
-        self, cluster: ClusterReference, key: EncryptionKey, database: MetadataDatabase, logs: RemoteLogs
+        self, cluster: ClusterReference, key: EncryptionKey, database: DatabaseEndpoint, logs: RemoteLogs
     ) -> WorkloadIdentityArgs:
         """Args of the pods' roles."""
         return WorkloadIdentityArgs(
@@ -169,7 +188,9 @@ class EnvironmentPlan:
                 names=self.names,
                 bucket_arn=logs.arn,
                 key_arn=key.arn,
-                master_secret_arn=database.master_secret_arn,
+                administration_secret_arn=database.administration_secret_arn,
+                administration_key_arn=database.administration_key_arn,
+                snapshots=self.settings.persistent,
             ),
             permissions_boundary=self.settings.permissions_boundary,
         )
@@ -178,7 +199,12 @@ class EnvironmentPlan:
         """Args of the namespace."""
         return AirflowNamespaceArgs(namespace=self.names.namespace, database_ca=self.database_ca)
 
-    def airflow_secrets(self, namespace: AirflowNamespace, database: MetadataDatabase) -> AirflowSecretsArgs:
+    def airflow_secrets(
+        self,
+        namespace: AirflowNamespace,
+        database: DatabaseEndpoint,
+        restored_fernet_keys: pulumi.Output[str] | None,
+    ) -> AirflowSecretsArgs:
         """Args of keys and passwords."""
         return AirflowSecretsArgs(
             namespace=namespace.name,
@@ -187,46 +213,8 @@ class EnvironmentPlan:
             administrator=self.settings.administrator.username,
             protected=self.settings.protected,
             requests=self.rotations,
-        )
-
-    def database_tenant(
-        self,
-        cluster: ClusterReference,
-        namespace: AirflowNamespace,
-        database: MetadataDatabase,
-        secrets: AirflowSecrets,
-    ) -> DatabaseTenantArgs:
-        """Args of role and database."""
-        return DatabaseTenantArgs(
-            kubeconfig=cluster.kubeconfig,
-            namespace=namespace.name,
-            image=self.settings.airflow.image_reference,
-            host=database.host,
-            port=database.port,
-            instance_resource_id=database.resource_id,
-            master_secret_arn=database.master_secret_arn,
-            password_digest=secrets.password_digest,
-            login_role=secrets.database_login,
-            closed_login_role=secrets.closed_database_login,
-            # The instance ends with the environment, and its final snapshot must hold the database.
-            drop_on_delete=False,
-            timeout_seconds=self.settings.timeouts.statement_seconds,
-            protected=self.settings.protected,
-        )
-
-    def database_migration(
-        self, namespace: AirflowNamespace, database: MetadataDatabase, tenant: DatabaseTenant
-    ) -> DatabaseMigrationArgs:
-        """Args of the migration."""
-        return DatabaseMigrationArgs(
-            namespace=namespace.name,
-            image=self.settings.airflow.image_reference,
-            chart_version=self.settings.chart_version,
-            instance_resource_id=database.resource_id,
-            database=tenant.database,
-            administrator=self.settings.administrator,
-            airflow_cfg=self.airflow_cfg,
-            timeout_seconds=self.settings.timeouts.migration_seconds,
+            tenant=self.tenant,
+            restored_fernet_keys=restored_fernet_keys,
         )
 
     def airflow_release(self, namespace: AirflowNamespace, secrets: AirflowSecrets) -> AirflowReleaseArgs:

@@ -145,8 +145,8 @@ class _Answers(mocks.Mocks):
             answer = {"name": args.args["name"], "endpoint": "https://brought.example", "vpcConfig": network}
             return {**answer, "certificateAuthorities": [{"data": "Y2VydGlmaWNhdGU="}]}, []
         if args.token == "aws:secretsmanager/getSecretVersion:getSecretVersion":
-            name = str(args.args["secretId"]).rsplit("/", 1)[1][: -len("-AbCdEf")]
-            return {"secretString": f"text-of-{name}"}, []
+            name = str(args.args["secretId"]).rsplit("/", 1)[1]
+            return {"secretString": f"text-of-{name.removesuffix('-AbCdEf')}"}, []
         raise AssertionError(f"unexpected call of {args.token}")
 
 

@@ -32,7 +32,14 @@ def resolved(build: Callable[[], Any]) -> Any:
 @pytest.fixture(scope="module")
 def statements() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = resolved(
-        lambda: airflow_statements(names=NAMES, bucket_arn=BUCKET, key_arn=KEY, master_secret_arn=MASTER)
+        lambda: airflow_statements(
+            names=NAMES,
+            bucket_arn=BUCKET,
+            key_arn=KEY,
+            administration_secret_arn=MASTER,
+            administration_key_arn=KEY,
+            snapshots=True,
+        )
     )
     return found
 
@@ -56,6 +63,7 @@ def test_each_account_may_do_exactly_this(statements: dict[str, list[dict[str, A
         "airflow-triggerer": write | secrets,
         "airflow-worker": exchange | secrets,
         "airflow-database-administration": secrets,
+        "airflow-migration": {"rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"},
     }
 
 
