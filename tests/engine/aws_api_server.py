@@ -2,16 +2,20 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psycopg
+import pytest
 from embedded.aws_api.__main__ import loopback_identity
 from embedded.aws_api.deployer import deployer_credentials
 from embedded.aws_api.part import check_ready
@@ -145,8 +149,44 @@ class Account:
             for index, zone in enumerate("abc")
         ]
 
+    def cluster(self) -> str:
+        """A cluster with access entries, made once; its name."""
+        eks, iam = self.client("eks"), self.client("iam")
+        if "contract" not in eks.list_clusters()["clusters"]:
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"Service": "eks.amazonaws.com"},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+            }
+            trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            role = iam.create_role(RoleName="contract-cluster", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+            eks.create_cluster(
+                name="contract",
+                roleArn=role,
+                resourcesVpcConfig={"subnetIds": self.subnets()},
+                accessConfig={"authenticationMode": "API"},
+            )
+        return "contract"
+
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], "MALLOC_ARENA_MAX": "2"}
+
+
+@contextmanager
+def running_account(home: Path) -> Iterator[Account]:
+    """An account of its own below `home`, served until the end of the block."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_STATE_HOME", str(home / "state"))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
+    account = make_account(home, block)
+    try:
+        account.start()
+        yield account
+    finally:
+        account.close()
+        patch.undo()
 
 
 def make_account(home: Path, block: str) -> Account:

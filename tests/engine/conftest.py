@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aws_api_server import Account, running_account
 from embedded.plugins.install import install
 from engine_world import REGION, Cloud, Project, tool_directories
 from pulumi import automation
@@ -49,6 +50,13 @@ def moto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
         server.wait(10)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The cloud's own AWS API in a process of its own; tests share it and keep to names of their own."""
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
+        yield account
 
 
 @pytest.fixture

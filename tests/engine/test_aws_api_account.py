@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from aws_api_server import ACCOUNT, REGION, Account, make_account, postgres_directory
+from aws_api_server import ACCOUNT, REGION, Account, postgres_directory, running_account
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -37,6 +37,12 @@ POD_TRUST = {
         }
     ],
 }
+CLUSTER_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
 ACCOUNT_TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -47,24 +53,13 @@ ACCOUNT_TRUST = {
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("aws")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        patch.delenv(name)
-    block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
-    account = make_account(home, block)
-    try:
-        account.start()
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
         yield account
-    finally:
-        account.close()
-        patch.undo()
 
 
 @pytest.fixture(scope="module")
 def cluster(account: Account) -> str:
-    role = make_role(account, "cluster", POD_TRUST)
+    role = make_role(account, "cluster", CLUSTER_TRUST)
     account.client("eks").create_cluster(
         name="shared",
         roleArn=role,

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from embedded.aws_api.policy.conditions import UnknownOperatorError, conditions_hold, pattern_matches
-from embedded.aws_api.policy.evaluation import PolicySet, Question, decide
+from embedded.aws_api.policy.evaluation import Names, PolicySet, Question, decide
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/pod"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/pod/session"
 BUCKET = "arn:aws:s3:::logs"
 
 
@@ -22,7 +23,7 @@ def statement(effect: str, action: Any, resource: Any, **more: Any) -> dict[str,
 
 def question(action: str, resource: str, **context: str) -> Question:
     values = {key.replace("_", ":", 1).lower(): [value] for key, value in context.items()}
-    return Question(action, resource, (ROLE,), ACCOUNT, values)
+    return Question(action, resource, Names(SESSION, ROLE), ACCOUNT, values)
 
 
 ALLOW_LOGS = document(statement("Allow", ["s3:GetObject", "s3:Put*"], f"{BUCKET}/dags/*"))

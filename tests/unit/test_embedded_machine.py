@@ -94,7 +94,12 @@ def test_a_port_that_somebody_has_on_all_addresses_is_named() -> None:
         free.close()
         taken.bind(("0.0.0.0", 0))  # noqa: S104 -- what the cloud must notice
         taken.listen()
-        own = {"pod_identity_port": port, "webhook_port": port, "token_webhook_port": port}
+        own = {
+            "aws_plain_port": port,
+            "pod_identity_port": port,
+            "webhook_port": port,
+            "token_webhook_port": port,
+        }
         check_ports_free(dataclasses.replace(loopback, aws_port=port, **own))
         with pytest.raises(EmbeddedError, match=f"{taken.getsockname()[1]} \\(the AWS API\\)") as caught:
             check_ports_free(dataclasses.replace(loopback, aws_port=taken.getsockname()[1], **own))

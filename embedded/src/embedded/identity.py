@@ -33,6 +33,8 @@ class CloudIdentity:
     """The /22 that holds every address of this cloud."""
 
     aws_port: int = 443
+    aws_plain_port: int = 80
+    """Where the AWS API answers without TLS: S3 does so on AWS too."""
     pod_identity_port: int = 8170
     webhook_port: int = 9443
     token_webhook_port: int = 9444
@@ -129,6 +131,11 @@ class CloudIdentity:
     def aws_endpoint_url(self) -> str:
         """Where the AWS API answers, over TLS."""
         return f"https://{self.host_address}:{self.aws_port}"
+
+    @property
+    def aws_plain_endpoint_url(self) -> str:
+        """Where S3 answers without TLS, if the bucket's policy lets it."""
+        return f"http://{self.host_address}:{self.aws_plain_port}"
 
     @property
     def kubernetes_endpoint(self) -> str:

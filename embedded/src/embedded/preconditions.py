@@ -106,6 +106,7 @@ def check_ports_free(identity: CloudIdentity) -> None:
     """
     ports = {
         identity.aws_port: "the AWS API",
+        identity.aws_plain_port: "S3 without TLS",
         identity.pod_identity_port: "Pod Identity",
         identity.webhook_port: "admission",
         identity.token_webhook_port: "token review",

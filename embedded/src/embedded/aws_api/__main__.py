@@ -16,6 +16,7 @@ def loopback_identity(identity: CloudIdentity, block: str) -> CloudIdentity:
         identity,
         block=IPv4Network(block),
         aws_port=10443,
+        aws_plain_port=10080,
         pod_identity_port=18170,
         webhook_port=19443,
         token_webhook_port=19444,

@@ -87,6 +87,9 @@ class AwsApplication:
         if request.path.startswith("/moto-api"):
             # moto's own control interface can reset the account; nothing on AWS answers here.
             return _error(request, environ, Refusal("InvalidRequest", "no such path", 404))
+        if request.service not in ("", "s3") and environ.get("wsgi.url_scheme") != "https":
+            message = f"{request.service} answers over TLS only."
+            return _error(request, environ, Refusal("SecureTransportRequired", message, 403))
         try:
             if self._authorize and (refusal := self._authorize(request, environ, body)):
                 return _error(request, environ, refusal)

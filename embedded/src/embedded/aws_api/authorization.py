@@ -3,21 +3,38 @@
 moto has checks of its own; they ignore conditions and know half of S3's actions, so they stay off.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
 
-from embedded.aws_api import ACCOUNT_ID, permissions
+from embedded.aws_api import ACCOUNT_ID, permissions, refusals
 from embedded.aws_api.application import Refusal
+from embedded.aws_api.grants import before_change, effective_grants, effective_trust
+from embedded.aws_api.operations import Operation, read_operation
+from embedded.aws_api.policy.condition_keys import UnknownConditionKeyError
 from embedded.aws_api.policy.conditions import UnknownOperatorError
-from embedded.aws_api.policy.evaluation import PolicySet, Question, decide
-from embedded.aws_api.principals import Principal, find_principal, find_role
-from embedded.aws_api.request_reading import AwsRequest, operation_of
+from embedded.aws_api.policy.evaluation import Answer, Names, PolicySet, Question, decide
+from embedded.aws_api.principals import Principal, find_principal
+from embedded.aws_api.request_context import Values, request_context
+from embedded.aws_api.request_reading import AwsRequest
+from embedded.aws_api.resource_tags import tags_of
 from embedded.aws_api.signatures import check_signature
 
 # AWS lets every caller do these, whatever policies say.
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetAccessKeyInfo", "sts:GetSessionToken"})
+
+_TRUSTS_NOBODY = '{"Statement": []}'
+
+# Service -> code and HTTP status of a denial; AccessDenied and 403 elsewhere. The services that speak JSON
+# answer 400: https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+_DENIALS = {
+    "secretsmanager": ("AccessDeniedException", 400),
+    "kms": ("AccessDeniedException", 400),
+    "logs": ("AccessDeniedException", 400),
+    "ecr": ("AccessDeniedException", 400),
+    "eks": ("AccessDeniedException", 403),
+    "sns": ("AuthorizationError", 403),
+    "ec2": ("UnauthorizedOperation", 403),
+}
 
 
 class Authorization:
@@ -35,143 +52,69 @@ class Authorization:
             return Refusal("ExpiredToken", "The security token included in the request is expired")
         if refusal := check_signature(request, environ, body, principal):
             return refusal
-        operation = operation_of(request, environ)
-        if not operation:
+        operation = read_operation(request, environ, body)
+        if operation is None:
             return None  # moto has no such operation either and says so
-        return self._check(
-            request, environ, principal, permissions.required(request, operation, environ, body)
-        )
-
-    def _check(
-        self,
-        request: AwsRequest,
-        environ: dict[str, Any],
-        principal: Principal,
-        needed: list[permissions.Permission],
-    ) -> Refusal | None:
-        context = request_context(request, environ, principal)
-        for action, resource in needed:
-            if action in _ALWAYS_ALLOWED:
-                continue
-            names = (principal.arn, principal.policy_arn)
-            question = Question(action, resource, names, ACCOUNT_ID, context)
-            try:
-                answer = decide(question, _policies(principal, action, resource))
-            except UnknownOperatorError as error:
-                message = f"The embedded AWS does not know the policy condition operator {error}."
-                return Refusal("NotImplemented", message, 501)
-            if not answer.allowed:
-                what = f"perform: {action} on resource: {resource} {answer.reason}"
-                message = f"User: {principal.arn} is not authorized to {what}"
-                return Refusal(_denial_code(request.service), message)
+        if refusal := _check(operation, environ, principal) or refusals.find(operation):
+            return refusal
+        before_change(operation)
         return None
 
 
-def _denial_code(service: str) -> str:
-    if service in ("secretsmanager", "kms", "eks", "logs"):
-        return "AccessDeniedException"
-    return "UnauthorizedOperation" if service == "ec2" else "AccessDenied"
+def _check(operation: Operation, environ: dict[str, Any], principal: Principal) -> Refusal | None:
+    context = request_context(operation, environ, principal)
+    for needed in permissions.required(operation):
+        if needed.action in _ALWAYS_ALLOWED:
+            continue
+        try:
+            answer = _decide(needed, context, principal)
+        except UnknownOperatorError as error:
+            return _not_known("operator", error)
+        except UnknownConditionKeyError as error:
+            return _not_known("key", error)
+        if not answer.allowed:
+            what = f"perform: {needed.action} on resource: {needed.resource} {answer.reason}"
+            message = f"User: {principal.arn} is not authorized to {what}"
+            code, status = _DENIALS.get(operation.service, ("AccessDenied", 403))
+            return Refusal(code, message, status)
+    return None
 
 
-def request_context(
-    request: AwsRequest, environ: dict[str, Any], principal: Principal
-) -> dict[str, list[str]]:
-    """The condition keys of a request, in lower case; those AWS would not set are absent."""
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    context = {
-        "aws:securetransport": ["true" if environ.get("wsgi.url_scheme") == "https" else "false"],
-        "aws:sourceip": [str(environ.get("REMOTE_ADDR", ""))],
-        "aws:currenttime": [datetime.now(UTC).isoformat()],
-        "aws:epochtime": [str(int(datetime.now(UTC).timestamp()))],
-        "aws:requestedregion": [request.region],
-        "aws:principalarn": [principal.policy_arn],
-        "aws:principalaccount": [ACCOUNT_ID],
-        "aws:principaltype": ["AssumedRole" if principal.session_name else "User"],
-        "aws:principalisawsservice": ["false"],
-        "aws:viaawsservice": ["false"],
-        "aws:userid": [principal.user_id],
-        "aws:useragent": [str(environ.get("HTTP_USER_AGENT", ""))],
-        "s3:resourceaccount": [ACCOUNT_ID],
-        "aws:resourceaccount": [ACCOUNT_ID],
-        "s3:tlsversion": ["1.3"],
-        "kms:viaservice": [f"{request.service}.{request.region}.amazonaws.com"],
-        "kms:calleraccount": [ACCOUNT_ID],
-    }
-    if not principal.session_name:
-        context["aws:username"] = [principal.policy_arn.rpartition("/")[2]]
-    for name in ("prefix", "delimiter", "max-keys"):
-        if name in query:
-            context[f"s3:{name}"] = query[name]
-    for name in ("x-amz-acl", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"):
-        if value := environ.get(f"HTTP_{name.upper().replace('-', '_')}"):
-            context[f"s3:{name}"] = [str(value)]
-    for key, value in principal_tags(principal).items():
-        context[f"aws:principaltag/{key.lower()}"] = [value]
-    return context
+def _decide(needed: permissions.Permission, context: Values, principal: Principal) -> Answer:
+    policies = _policies(principal, needed.action, needed.resource)
+    context = {**context, **needed.context}
+    if policies.mention("resourcetag/"):
+        context.update(_resource_tag_keys(needed))
+    names = Names(session=principal.arn, identity=principal.policy_arn)
+    return decide(Question(needed.action, needed.resource, names, ACCOUNT_ID, context), policies)
 
 
-def principal_tags(principal: Principal) -> dict[str, str]:
-    """Tags of the caller's role."""
-    role = find_role(principal.policy_arn) if principal.session_name else None
-    return {tag["Key"]: tag["Value"] for tag in role.tags or []} if role is not None else {}
+def _resource_tag_keys(needed: permissions.Permission) -> Values:
+    service = needed.action.partition(":")[0]
+    tags = tags_of(needed.resource)
+    prefixes = ("aws", service) if service in ("iam", "ec2", "secretsmanager") else ("aws",)
+    return {f"{prefix}:resourcetag/{key.lower()}": [tags[key]] for prefix in prefixes for key in tags}
+
+
+def _not_known(what: str, error: Exception) -> Refusal:
+    message = f"The embedded AWS does not know the policy condition {what} {error}."
+    return Refusal("NotImplemented", message, 501)
 
 
 def _policies(principal: Principal, action: str, resource: str) -> PolicySet:
-    owner = _owner(principal)
-    boundary = getattr(owner, "permissions_boundary", None)
-    boundary_arn = boundary.get("PermissionsBoundaryArn") if isinstance(boundary, dict) else boundary
+    grants = effective_grants(principal.policy_arn)
+    by_trust = action in ("sts:AssumeRole", "sts:TagSession")
+    # A role that does not exist, or not yet, trusts nobody.
+    own = effective_trust(resource) or _TRUSTS_NOBODY if by_trust else _resource_policy(resource)
     return PolicySet(
-        identity=identity_documents(owner),
-        boundary=[managed_document(str(boundary_arn))] if boundary_arn else None,
-        resource=_trust_policy(resource) if action == "sts:AssumeRole" else _resource_policy(resource),
+        identity=grants.identity,
+        boundary=grants.boundary,
+        session=[principal.session_policy] if principal.session_policy else None,
+        resource=own,
         # Keys and roles are the two resources whose own policy must agree, be it for the account as a whole.
-        resource_must_allow=(action.startswith("kms:") and ":key/" in resource) or action == "sts:AssumeRole",
+        # That a key does not exist is for the operation itself to say.
+        resource_must_allow=by_trust or (action.startswith("kms:") and own is not None),
     )
-
-
-def _owner(principal: Principal) -> Any:
-    from moto.iam.models import iam_backends
-
-    if principal.session_name:
-        return find_role(principal.policy_arn)
-    users = iam_backends[ACCOUNT_ID]["aws"].users.values()
-    return next((user for user in users if user.arn == principal.policy_arn), None)
-
-
-def identity_documents(owner: Any) -> list[str]:
-    """All policy documents of a user or role: inline, attached, and a user's groups'. None owner: none."""
-    from moto.iam.models import iam_backends
-
-    if owner is None:
-        return []
-    documents = [_text(document) for document in owner.policies.values()]
-    documents += [_default_document(policy) for policy in owner.managed_policies.values()]
-    for group in iam_backends[ACCOUNT_ID]["aws"].groups.values():
-        if owner in group.users:
-            documents += [_text(document) for document in group.policies.values()]
-            documents += [_default_document(policy) for policy in group.managed_policies.values()]
-    return documents
-
-
-def managed_document(arn: str) -> str:
-    """The default version of a managed policy."""
-    from moto.iam.models import iam_backends
-
-    return _default_document(iam_backends[ACCOUNT_ID]["aws"].managed_policies[arn])
-
-
-def _default_document(policy: Any) -> str:
-    return _text(next(version.document for version in policy.versions if version.is_default))
-
-
-def _text(document: Any) -> str:
-    return document if isinstance(document, str) else json.dumps(document)
-
-
-def _trust_policy(role_arn: str) -> str:
-    """A role's trust policy; a role that does not exist trusts nobody."""
-    role = find_role(role_arn)
-    return str(role.assume_role_policy_document) if role is not None else '{"Statement": []}'
 
 
 def _resource_policy(resource: str) -> str | None:

@@ -1,15 +1,26 @@
 """Which permissions a request needs: IAM actions and the ARNs of what they act on."""
 
-import json
-import re
-from typing import Any
-from urllib.parse import parse_qs, unquote
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from embedded.aws_api import ACCOUNT_ID
-from embedded.aws_api.request_reading import AwsRequest
+from embedded.aws_api.operations import Operation
+from embedded.aws_api.passed_roles import passed_roles
+from embedded.aws_api.request_context import Values, encryption_context
+from embedded.aws_api.resource_arns import kms_key_arn, resource_arns
 
-Permission = tuple[str, str]
-"""(action, resource ARN or `*`)."""
+
+@dataclass(frozen=True)
+class Permission:
+    """One thing the caller must be allowed to do."""
+
+    action: str
+    resource: str
+    """An ARN, or `*`."""
+    context: Mapping[str, list[str]] = field(default_factory=dict)
+    """Condition keys that hold for this permission beyond those of the request."""
+
 
 # Signing name -> prefix of its IAM actions, where they differ.
 _ACTION_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
@@ -49,40 +60,82 @@ _S3_ACTIONS = {
     "DeleteBucketTagging": "PutBucketTagging",
 }
 
+# Action on an object -> the action when the request names a version of it.
+_OF_A_VERSION = {
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+}
 
-def required(request: AwsRequest, operation: str, environ: dict[str, Any], body: bytes) -> list[Permission]:
+# Writing opens the secret's data key as well as making one.
+_SECRET_KEY_ACTIONS = {
+    "GetSecretValue": ("kms:Decrypt",),
+    "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "PutSecretValue": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+}
+
+
+def required(operation: Operation) -> list[Permission]:
     """Everything the caller must be allowed for the request to be served.
 
-    Besides the operation itself, what AWS checks on the caller's behalf: KMS for objects and secrets.
+    Besides the operation itself, what AWS checks on the caller's behalf: KMS for objects and secrets, and
+    passing roles to services.
     """
-    if request.service == "s3":
-        return _s3(operation, request, environ, body)
-    prefix = _ACTION_PREFIXES.get(request.service, request.service)
-    parameters = _parameters(environ, body)
-    permission = (f"{prefix}:{operation}", _resource(request, parameters))
-    if request.service == "secretsmanager" and operation in ("GetSecretValue", "PutSecretValue"):
-        return [permission, *_secret_key(request, parameters, operation)]
-    return [permission]
+    if operation.service == "s3":
+        return _s3(operation)
+    prefix = _ACTION_PREFIXES.get(operation.service, operation.service)
+    found = [Permission(f"{prefix}:{operation.name}", arn) for arn in resource_arns(operation)]
+    if operation.service == "secretsmanager":
+        found += _secret_key(operation)
+    if operation.service == "sts" and operation.parameters.get("Tags"):
+        found.append(Permission("sts:TagSession", operation.text("RoleArn")))
+    for role in passed_roles(operation):
+        found.append(Permission("iam:PassRole", role.arn, {"iam:passedtoservice": [role.service]}))
+    return found
 
 
-def _s3(operation: str, request: AwsRequest, environ: dict[str, Any], body: bytes) -> list[Permission]:
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
-    action = f"s3:{_S3_ACTIONS.get(operation, operation)}"
+def _s3(operation: Operation) -> list[Permission]:
+    bucket, key = operation.text("Bucket"), operation.text("Key")
+    action = f"s3:{_S3_ACTIONS.get(operation.name, operation.name)}"
     if not bucket:
-        return [(action, "*")]
-    if operation == "DeleteObjects":
-        keys = re.findall(r"<Key>(.*?)</Key>", body.decode("utf-8", "replace"))
-        return [(action, f"arn:aws:s3:::{bucket}/{one}") for one in keys]
-    permissions = [(action, f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}")]
-    if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
+        return [Permission(action, "*")]
+    if operation.name == "DeleteObjects":
+        return _deletions(bucket, operation)
+    if operation.parameters.get("VersionId") and action in _OF_A_VERSION:
+        action = _OF_A_VERSION[action]
+    found = [Permission(action, f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}")]
+    if source := operation.headers.get("x-amz-copy-source"):
         path = unquote(source).lstrip("/").partition("?")[0]
-        permissions.append(("s3:GetObject", f"arn:aws:s3:::{path}"))
-        permissions += _object_key(*path.split("/", 1))
-    if action == "s3:PutObject" and (kms_key := _write_key(bucket, environ)):
-        permissions.append(("kms:GenerateDataKey", kms_key))
-    if operation == "GetObject":
-        permissions += _object_key(bucket, key)
-    return permissions
+        found.append(Permission("s3:GetObject", f"arn:aws:s3:::{path}"))
+        found += _object_key(*path.split("/", 1)) if "/" in path else []
+    if action == "s3:PutObject":
+        found += _write_key(bucket, key, operation)
+    if operation.name == "GetObject":
+        found += _object_key(bucket, key)
+    return found
+
+
+def _deletions(bucket: str, operation: Operation) -> list[Permission]:
+    found = []
+    for one in (operation.parameters.get("Delete") or {}).get("Objects") or ():
+        action = "s3:DeleteObjectVersion" if one.get("VersionId") else "s3:DeleteObject"
+        found.append(Permission(action, f"arn:aws:s3:::{bucket}/{one['Key']}"))
+    return found
+
+
+def _through(service: str, region: str, encrypted: dict[str, str]) -> Values:
+    """The condition keys of KMS when a service uses a key on the caller's behalf.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    """
+    context = {"kms:viaservice": [f"{service}.{region}.amazonaws.com"], "aws:viaawsservice": ["true"]}
+    return {**context, "kms:calleraccount": [ACCOUNT_ID], **encryption_context(encrypted)}
+
+
+def _through_s3(bucket: str, key: str, region: str, bucket_key: bool) -> Values:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
+    arn = f"arn:aws:s3:::{bucket}" if bucket_key else f"arn:aws:s3:::{bucket}/{key}"
+    return _through("s3", region, {"aws:s3:arn": arn})
 
 
 def _object_key(bucket: str, key: str) -> list[Permission]:
@@ -91,89 +144,63 @@ def _object_key(bucket: str, key: str) -> list[Permission]:
     stored = s3_backends[ACCOUNT_ID]["aws"].buckets.get(bucket)
     found = stored.keys.get(key) if stored else None
     kms_key = getattr(found, "kms_key_id", None)
-    return [("kms:Decrypt", _kms_arn(kms_key, stored.region_name))] if kms_key and stored else []
+    if stored is None or not kms_key:
+        return []
+    context = _through_s3(bucket, key, stored.region_name, bool(getattr(found, "bucket_key_enabled", False)))
+    return [Permission("kms:Decrypt", kms_key_arn(kms_key, stored.region_name), context)]
 
 
-def _write_key(bucket: str, environ: dict[str, Any]) -> str | None:
-    """The key a new object is encrypted with, by header or the bucket's default; None for S3's own."""
+def _write_key(bucket: str, key: str, operation: Operation) -> list[Permission]:
+    """The key a new object is encrypted with, by header or the bucket's default; none for S3's own."""
     from moto.s3.models import s3_backends
 
     stored = s3_backends[ACCOUNT_ID]["aws"].buckets.get(bucket)
     if stored is None:
-        return None
-    key = environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION_AWS_KMS_KEY_ID")
-    if not key and not environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION") and stored.encryption:
-        rules = stored.encryption.get("Rule") or {}
-        rule = rules[0] if isinstance(rules, list) else rules
-        key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
-    return _kms_arn(str(key), stored.region_name) if key else None
-
-
-def _secret_key(request: AwsRequest, parameters: dict[str, Any], operation: str) -> list[Permission]:
-    from moto.secretsmanager.models import secretsmanager_backends
-
-    secret = secretsmanager_backends[ACCOUNT_ID][request.region].secrets.get(str(parameters.get("SecretId")))
-    key = getattr(secret, "kms_key_id", None)
-    if not key or str(key).endswith("alias/aws/secretsmanager"):
         return []
-    action = "kms:Decrypt" if operation == "GetSecretValue" else "kms:GenerateDataKey"
-    return [(action, _kms_arn(str(key), request.region))]
+    kms_key = operation.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+    rule = default_encryption(stored)
+    if not kms_key and not operation.headers.get("x-amz-server-side-encryption"):
+        kms_key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
+    if not kms_key:
+        return []
+    header = operation.headers.get("x-amz-server-side-encryption-bucket-key-enabled")
+    bucket_key = (header or str(rule.get("BucketKeyEnabled", "false"))).lower() == "true"
+    context = _through_s3(bucket, key, stored.region_name, bucket_key)
+    arn = kms_key_arn(kms_key, stored.region_name)
+    # Parts are encrypted under the data key of the upload, which S3 has to open again.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+    multipart = operation.name in ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+    actions = ["kms:GenerateDataKey", *(["kms:Decrypt"] if multipart else [])]
+    return [Permission(action, arn, context) for action in actions]
 
 
-def _parameters(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
-    text = body.decode("utf-8", "replace")
-    try:
-        parsed = json.loads(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict):
-        return parsed
-    form = {**parse_qs(environ.get("QUERY_STRING", "")), **parse_qs(text)}
-    return {name: values[0] for name, values in form.items()}
+def default_encryption(bucket: object) -> dict[str, dict[str, str]]:
+    """The rule of a bucket's default encryption, as moto keeps it."""
+    rules = (getattr(bucket, "encryption", None) or {}).get("Rule") or {}
+    rule = rules[0] if isinstance(rules, list) else rules
+    return dict(rule)
 
 
-def _resource(request: AwsRequest, parameters: dict[str, Any]) -> str:
-    """The ARN a request acts on; `*` for operations without one and for those not known here."""
-    region, service = request.region, request.service
-    if service == "secretsmanager":
-        return _secret_arn(region, str(parameters.get("SecretId") or ""), str(parameters.get("Name") or ""))
-    if service == "kms":
-        return _kms_arn(str(parameters["KeyId"]), region) if "KeyId" in parameters else "*"
-    if service == "sts":
-        return str(parameters.get("RoleArn", "*"))
-    if service == "iam":
-        for name, kind in (("RoleName", "role"), ("UserName", "user"), ("PolicyName", "policy")):
-            if name in parameters:
-                return f"arn:aws:iam::{ACCOUNT_ID}:{kind}/{parameters[name]}"
-        return str(parameters.get("PolicyArn", "*"))
-    if service == "logs" and "logGroupName" in parameters:
-        stream = parameters.get("logStreamName")
-        suffix = f":log-stream:{stream}" if stream else ":*"
-        return f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:{parameters['logGroupName']}{suffix}"
-    if service == "rds" and "DBInstanceIdentifier" in parameters:
-        return f"arn:aws:rds:{region}:{ACCOUNT_ID}:db:{parameters['DBInstanceIdentifier']}"
-    if service == "eks" and (match := re.match(r"^/clusters/([^/]+)", request.path)):
-        return f"arn:aws:eks:{region}:{ACCOUNT_ID}:cluster/{match[1]}"
-    return "*"
+def _secret_key(operation: Operation) -> list[Permission]:
+    """KMS permissions of the caller for a secret's own key.
 
-
-def _secret_arn(region: str, identifier: str, new_name: str) -> str:
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    """
     from moto.secretsmanager.models import secretsmanager_backends
 
-    prefix = f"arn:aws:secretsmanager:{region}:{ACCOUNT_ID}:secret:"
-    if not identifier:
-        return f"{prefix}{new_name}-000000" if new_name else "*"
-    secret = secretsmanager_backends[ACCOUNT_ID][region].secrets.get(identifier)
-    if secret is not None:
-        return str(secret.arn)
-    return identifier if identifier.startswith("arn:") else f"{prefix}{identifier}"
-
-
-def _kms_arn(key: str, region: str) -> str:
-    from moto.kms.models import kms_backends
-
-    backend = kms_backends[ACCOUNT_ID][region]
-    try:
-        return str(backend.describe_key(key).arn)
-    except Exception:  # noqa: BLE001 - moto raises several kinds; the operation itself will say what is wrong
-        return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/{key}"
+    actions = _SECRET_KEY_ACTIONS.get(operation.name)
+    if actions is None:
+        return []
+    if operation.name in ("CreateSecret", "UpdateSecret") and not any(
+        operation.parameters.get(name) for name in ("SecretString", "SecretBinary")
+    ):
+        return []
+    secrets = secretsmanager_backends[ACCOUNT_ID][operation.region].secrets
+    secret = secrets.get(operation.text("SecretId"))
+    key = operation.text("KmsKeyId") or str(getattr(secret, "kms_key_id", None) or "")
+    if not key or key.endswith("alias/aws/secretsmanager"):
+        return []  # the managed key's own policy lets everybody use it through Secrets Manager
+    encrypted = {"SecretARN": str(secret.arn)} if secret is not None else {}
+    context = _through("secretsmanager", operation.region, encrypted)
+    arn = kms_key_arn(key, operation.region)
+    return [Permission(action, arn, context) for action in actions]

@@ -14,8 +14,12 @@ from typing import Any
 
 from embedded.aws_api import ACCOUNT_ID
 from embedded.aws_api.eks.backend import all_backends
+from embedded.aws_api.policy.condition_keys import UnknownConditionKeyError
+from embedded.aws_api.policy.conditions import UnknownOperatorError
 from embedded.aws_api.principals import find_role
+from embedded.aws_api.request_context import service_context
 from embedded.aws_api.service_account_token import InvalidTokenError, ServiceAccountToken, verify
+from embedded.aws_api.trust import service_may_assume
 from embedded.aws_api.web_server import json_response
 
 PATH = "/v1/credentials"
@@ -32,21 +36,6 @@ class CredentialsRefusedError(Exception):
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
-
-
-def trusts_pods(trust_policy: str) -> bool:
-    """Whether a role's trust policy lets Pod Identity assume it and tag the session."""
-    statements = json.loads(trust_policy).get("Statement", [])
-    allowed: set[str] = set()
-    for statement in [statements] if isinstance(statements, dict) else statements:
-        services = (statement.get("Principal") or {}).get("Service", [])
-        if statement.get("Effect") == "Allow" and _SERVICE in _as_list(services):
-            allowed.update(_as_list(statement.get("Action", [])))
-    return {"sts:AssumeRole", "sts:TagSession"} <= allowed or "sts:*" in allowed
-
-
-def _as_list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 class PodIdentityApplication:
@@ -89,19 +78,22 @@ class PodIdentityApplication:
         }
 
     def _session(self, account: ServiceAccountToken, now: datetime) -> Any:
-        role_arn = _associated_role(account)
+        cluster_arn, role_arn = _associated_role(account)
         known = self._sessions.get(account.pod_uid)
         if known and known[1] == role_arn and (known[0].expiration - now.replace(tzinfo=None)).seconds > 3600:
             return known[0]
-        role = find_role(role_arn)
-        if role is None:
+        if find_role(role_arn) is None:
             raise CredentialsRefusedError(
                 "404 Not Found", f"role {role_arn} of the association does not exist"
             )
-        if not trusts_pods(role.assume_role_policy_document):
-            reason = f"{role_arn} must trust {_SERVICE} for sts:AssumeRole and sts:TagSession"
+        tags = session_tags(cluster_arn, account)
+        if not _may_assume(role_arn, cluster_arn, tags):
+            reason = (
+                f"{role_arn} must trust {_SERVICE} for sts:AssumeRole and sts:TagSession, of {cluster_arn}"
+            )
             raise CredentialsRefusedError("403 Forbidden", reason)
         session = assume_role(role_arn, _session_name(account))
+        session.session_tags = tags
         self._sessions = {
             uid: kept for uid, kept in self._sessions.items() if kept[0].expiration > _naive(now)
         }
@@ -123,13 +115,44 @@ def assume_role(role_arn: str, session_name: str) -> Any:
     return sts.assume_role("aws", session_name, role_arn, "", _DURATION_SECONDS, "")
 
 
-def _associated_role(account: ServiceAccountToken) -> str:
+def _associated_role(account: ServiceAccountToken) -> tuple[str, str]:
+    """ARNs of the cluster and of the role that is associated in it."""
     for backend in all_backends():
-        for extra in backend.extras.values():
-            if association := extra.associations.find(account.namespace, account.service_account):
-                return str(association.role_arn)
+        for name, extra in backend.extras.items():
+            if role_arn := extra.associations.effective_role(account.namespace, account.service_account):
+                return str(backend.clusters[name].arn), role_arn
     who = f"{account.namespace}/{account.service_account}"
     raise CredentialsRefusedError("404 Not Found", f"no Pod Identity association for service account {who}")
+
+
+def session_tags(cluster_arn: str, account: ServiceAccountToken) -> dict[str, str]:
+    """The tags that EKS puts on the session.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+    """
+    return {
+        "eks-cluster-arn": cluster_arn,
+        "eks-cluster-name": cluster_arn.rpartition("/")[2],
+        "kubernetes-namespace": account.namespace,
+        "kubernetes-service-account": account.service_account,
+        "kubernetes-pod-name": account.pod,
+        "kubernetes-pod-uid": account.pod_uid,
+    }
+
+
+def _may_assume(role_arn: str, cluster_arn: str, tags: dict[str, str]) -> bool:
+    context = service_context(_SERVICE, cluster_arn, tags)
+    try:
+        return service_may_assume(role_arn, _SERVICE, ("sts:AssumeRole", "sts:TagSession"), context)
+    except UnknownOperatorError as error:
+        raise _not_known("operator", error) from error
+    except UnknownConditionKeyError as error:
+        raise _not_known("key", error) from error
+
+
+def _not_known(what: str, error: Exception) -> CredentialsRefusedError:
+    reason = f"the embedded AWS does not know the condition {what} {error} of the trust policy"
+    return CredentialsRefusedError("501 Not Implemented", reason)
 
 
 def _session_name(account: ServiceAccountToken) -> str:

@@ -1,6 +1,7 @@
 """Who an access key belongs to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from embedded.aws_api import ACCOUNT_ID
@@ -22,6 +23,10 @@ class Principal:
     """Empty for users; a request of a session must carry it."""
     expires_at: Any
     """A naive UTC datetime for sessions, else None."""
+    session_policy: str = ""
+    """The policy that was given when the session was made; it can only narrow what the role may do."""
+    session_tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of the session, as Pod Identity sets them."""
 
 
 def find_principal(access_key: str) -> Principal | None:
@@ -39,6 +44,8 @@ def find_principal(access_key: str) -> Principal | None:
             secret_access_key=session.secret_access_key,
             session_token=session.session_token,
             expires_at=session.expiration,
+            session_policy=str(session.policy or ""),
+            session_tags=getattr(session, "session_tags", {}),
         )
     for user in iam_backends[ACCOUNT_ID]["aws"].users.values():
         for key in user.access_keys:

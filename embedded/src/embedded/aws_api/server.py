@@ -47,7 +47,14 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from embedded.admission.webhook import AdmissionApplication
-    from embedded.aws_api import ecr_pull_through, security_group_rules, web_server
+    from embedded.aws_api import (
+        consistency,
+        ecr_pull_through,
+        key_identifiers,
+        s3_defaults,
+        security_group_rules,
+        web_server,
+    )
     from embedded.aws_api.application import AwsApplication
     from embedded.aws_api.authorization import Authorization, switch_off_motos_checks
     from embedded.aws_api.eks import responses as eks_responses
@@ -64,8 +71,9 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     faults = Injector(settings_path(identity))
     state = AccountState(directory / "account.pickle", bodies)
     switch_off_motos_checks()
-    security_group_rules.install()
-    ecr_pull_through.install()
+    for mend in (security_group_rules, ecr_pull_through, key_identifiers, s3_defaults):
+        mend.install()
+    consistency.watch(directory)
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)
     state.load()
@@ -80,14 +88,11 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     tls = _certificate(identity)
     host = identity.host_address
     public_key = NodeLayout(identity).service_account_public_key
+    aws = AwsApplication(dispatcher, state, lock, Authorization(), faults)
     applications: list[tuple[str, int, Any, CertificateFiles | None, int]] = [
-        (
-            "aws",
-            identity.aws_port,
-            AwsApplication(dispatcher, state, lock, Authorization(), faults),
-            tls,
-            _AWS_THREADS,
-        ),
+        ("aws", identity.aws_port, aws, tls, _AWS_THREADS),
+        # S3 listens without TLS too: that a bucket's policy refuses such requests can be seen only so.
+        ("aws-plain", identity.aws_plain_port, aws, None, _WEBHOOK_THREADS),
         ("token-review", identity.token_webhook_port, TokenReviewApplication(lock), tls, _WEBHOOK_THREADS),
         ("admission", identity.webhook_port, AdmissionApplication(identity, lock), tls, _WEBHOOK_THREADS),
         (

@@ -126,7 +126,7 @@ def kubernetes_user(cluster_name: str, principal: Principal) -> dict[str, Any]:
         TokenRefusedError: the principal has no access entry in the cluster.
     """
     extra = next(extra for cluster, extra in _clusters() if cluster.name == cluster_name)
-    entry = extra.access_entries.find(principal.policy_arn)
+    entry = extra.access_entries.effective(principal.policy_arn)
     if entry is None:
         raise TokenRefusedError(f"{principal.policy_arn} has no access entry in cluster {cluster_name}")
     groups = entry.kubernetes_groups()

@@ -3,13 +3,14 @@
 API: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessEntry.html
 """
 
+import copy
 import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from embedded.aws_api import ACCOUNT_ID
+from embedded.aws_api import ACCOUNT_ID, consistency
 from embedded.aws_api.eks import errors
 from embedded.aws_api.principals import principal_exists
 
@@ -96,6 +97,7 @@ class AccessEntries:
         kind = parameters.get("type") or "STANDARD"
         groups = list(parameters.get("kubernetesGroups") or [])
         self._check_groups(groups)
+        self._remember(arn)
         return self.add(arn, groups, parameters.get("username"), kind, parameters.get("tags"))
 
     def add(
@@ -119,6 +121,13 @@ class AccessEntries:
         self._entries[arn] = entry
         return entry
 
+    def add_creator(self, arn: str) -> None:
+        """The creator's entry as an administrator, which is in effect as soon as the cluster is."""
+        entry = self.add(arn, [], None, "STANDARD", None)
+        if self.authentication_mode != "CONFIG_MAP":
+            self.associate(entry.principal_arn, CLUSTER_ADMIN_POLICY, {"type": "cluster"})
+        consistency.settle(("access", self._cluster, arn))
+
     def get(self, arn: str) -> AccessEntry:
         """DescribeAccessEntry."""
         self._check_mode()
@@ -126,9 +135,13 @@ class AccessEntries:
             errors.not_found(_ENTRY_NOT_FOUND, self._cluster)
         return self._entries[arn]
 
-    def find(self, arn: str) -> AccessEntry | None:
-        """The entry of a principal, if any, for the token webhook."""
-        return self._entries.get(arn)
+    def effective(self, arn: str) -> AccessEntry | None:
+        """The entry of a principal at this moment, if any, for the token webhook."""
+        return consistency.effective(("access", self._cluster, arn), lambda: self._entries.get(arn))
+
+    def _remember(self, arn: str) -> None:
+        """Keep what the entry grants now until the change that follows has reached the control plane."""
+        consistency.remember(("access", self._cluster, arn), copy.deepcopy(self._entries.get(arn)))
 
     def by_arn(self, arn: str) -> AccessEntry:
         """The entry with this ARN of its own, for the tagging operations."""
@@ -146,8 +159,10 @@ class AccessEntries:
     def update(self, arn: str, parameters: dict[str, Any]) -> AccessEntry:
         """UpdateAccessEntry."""
         entry = self.get(arn)
-        if (groups := parameters.get("kubernetesGroups")) is not None:
-            self._check_groups(groups)
+        groups = parameters.get("kubernetesGroups")
+        self._check_groups(groups or [])
+        self._remember(arn)
+        if groups is not None:
             entry.groups = list(groups)
         if parameters.get("username"):
             entry.username = parameters["username"]
@@ -157,6 +172,7 @@ class AccessEntries:
     def delete(self, arn: str) -> None:
         """DeleteAccessEntry."""
         self.get(arn)
+        self._remember(arn)
         del self._entries[arn]
 
     def associate(self, arn: str, policy: str, scope: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +184,7 @@ class AccessEntries:
         if scope.get("type") != "cluster":
             message = "The embedded EKS emulates accessScope type cluster only; use kubernetesGroups instead."
             errors.invalid_parameter(message, self._cluster)
+        self._remember(arn)
         now = datetime.now(UTC)
         associated_at = entry.policies.get(policy, {}).get("associatedAt", now)
         entry.policies[policy] = {
@@ -180,7 +197,9 @@ class AccessEntries:
 
     def disassociate(self, arn: str, policy: str) -> None:
         """DisassociateAccessPolicy."""
-        if self.get(arn).policies.pop(policy, None) is None:
+        self.get(arn)
+        self._remember(arn)
+        if self._entries[arn].policies.pop(policy, None) is None:
             errors.not_found(f"The access policy {policy} is not associated with {arn}.", self._cluster)
 
     def _check_mode(self) -> None:

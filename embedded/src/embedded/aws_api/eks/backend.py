@@ -10,7 +10,7 @@ from moto.eks.models import Cluster, EKSBackend
 
 from embedded.aws_api import ACCOUNT_ID
 from embedded.aws_api.eks import errors
-from embedded.aws_api.eks.access import CLUSTER_ADMIN_POLICY, AccessEntries
+from embedded.aws_api.eks.access import AccessEntries
 from embedded.aws_api.eks.addons import Addons
 from embedded.aws_api.eks.pod_identity_associations import Associations
 from embedded.aws_api.principals import Principal
@@ -43,9 +43,7 @@ class EmbeddedCluster:
         self.creator_arn: str | None = None
         if creator and access["bootstrapClusterCreatorAdminPermissions"]:
             self.creator_arn = creator.policy_arn
-            entry = self.access_entries.add(creator.policy_arn, [], None, "STANDARD", None)
-            if access["authenticationMode"] != "CONFIG_MAP":
-                self.access_entries.associate(entry.principal_arn, CLUSTER_ADMIN_POLICY, {"type": "cluster"})
+            self.access_entries.add_creator(creator.policy_arn)
 
 
 def all_backends() -> "list[EmbeddedEksBackend]":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from embedded.aws_api import ACCOUNT_ID
+from embedded.aws_api import ACCOUNT_ID, consistency
 from embedded.aws_api.eks import errors
 from embedded.aws_api.principals import find_role
 
@@ -60,6 +60,7 @@ class Associations:
         if existing := self.find(namespace, service_account):
             errors.in_use(f"Association already exists: {existing.id}", self._cluster)
         self._check(parameters)
+        self._remember(namespace, service_account)
         identifier = "a-" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17))
         base = f"arn:aws:eks:{self._region}:{ACCOUNT_ID}:podidentityassociation/{self._cluster}"
         now = datetime.now(UTC)
@@ -88,6 +89,19 @@ class Associations:
         found = self.matching(namespace, service_account)
         return found[0] if found else None
 
+    def effective_role(self, namespace: str, service_account: str) -> str | None:
+        """The role that pods of a service account get at this moment, if any."""
+        return consistency.effective(
+            ("association", self._cluster, namespace, service_account),
+            lambda: found.role_arn if (found := self.find(namespace, service_account)) else None,
+        )
+
+    def _remember(self, namespace: str, service_account: str) -> None:
+        """Keep what pods get now until the change that follows has reached the agents."""
+        existing = self.find(namespace, service_account)
+        key = ("association", self._cluster, namespace, service_account)
+        consistency.remember(key, existing.role_arn if existing else None)
+
     def matching(self, namespace: str | None, service_account: str | None) -> list[Association]:
         """ListPodIdentityAssociations."""
         return [
@@ -101,6 +115,7 @@ class Associations:
         """UpdatePodIdentityAssociation."""
         association = self.get(identifier)
         self._check({"roleArn": association.role_arn, **parameters})
+        self._remember(association.namespace, association.service_account)
         association.role_arn = parameters.get("roleArn") or association.role_arn
         association.modified_at = datetime.now(UTC)
         return association
@@ -108,6 +123,7 @@ class Associations:
     def delete(self, identifier: str) -> Association:
         """DeletePodIdentityAssociation."""
         association = self.get(identifier)
+        self._remember(association.namespace, association.service_account)
         del self._by_id[identifier]
         return association
 

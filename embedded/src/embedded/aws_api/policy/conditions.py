@@ -7,6 +7,7 @@ import fnmatch
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,32 +99,65 @@ def conditions_hold(block: Mapping[str, Any], context: Context) -> bool:
     Raises:
         UnknownOperatorError: naming the operator.
     """
+    # All operators first: one that is not known must not hide behind another that fails.
+    operators = {operator: _Operator.of(operator) for operator in block}
     return all(
-        _key_holds(operator, key.lower(), _as_list(expected), context)
+        operators[operator].holds(_as_list(expected), context, key.lower())
         for operator, keys in block.items()
         for key, expected in keys.items()
     )
 
 
-def _key_holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
-    quantifier, _, base = operator.lower().rpartition(":")
-    if_exists = base.endswith("ifexists")
-    base = base.removesuffix("ifexists")
-    values = list(context.get(key, ()))
-    if base == "null":
-        return (not values) == (expected[0].lower() == "true")
-    if quantifier not in ("", "forallvalues", "foranyvalue"):
-        raise UnknownOperatorError(operator)
-    negated = base in _NEGATED
-    test = _POSITIVE.get(_NEGATED.get(base, base))
-    if test is None:
-        raise UnknownOperatorError(operator)
+@dataclass(frozen=True)
+class _Operator:
+    """One operator: `[ForAllValues:|ForAnyValue:]Name[IfExists]`."""
+
+    quantifier: str
+    test: Callable[[str, str], bool] | None
+    """None: the operator is Null, which looks for the key alone."""
+    negated: bool
+    if_exists: bool
+
+    @classmethod
+    def of(cls, operator: str) -> "_Operator":
+        quantifier, _, base = operator.lower().rpartition(":")
+        if_exists, base = base.endswith("ifexists"), base.removesuffix("ifexists")
+        if base == "null" and not quantifier and not if_exists:
+            return cls("", None, False, False)
+        test = _POSITIVE.get(_NEGATED.get(base, base))
+        if quantifier not in ("", "forallvalues", "foranyvalue") or test is None:
+            raise UnknownOperatorError(operator)
+        return cls(quantifier, test, base in _NEGATED, if_exists)
+
+    def holds(self, expected: list[str], context: Context, key: str) -> bool:
+        values = list(context.get(key, ()))
+        if self.test is None:
+            return (not values) == (expected[0].lower() == "true")
+        return _compare(self, expected, values, context, self.test)
+
+
+def _compare(
+    operator: _Operator,
+    expected: list[str],
+    values: list[str],
+    context: Context,
+    test: Callable[[str, str], bool],
+) -> bool:
     if not values:
         # A missing key fails what must be equal and fulfils what must differ.
-        return if_exists or quantifier == "forallvalues" or (negated and not quantifier)
+        quantifier = operator.quantifier
+        return operator.if_exists or quantifier == "forallvalues" or (operator.negated and not quantifier)
     wanted = [pattern for one in expected if (pattern := substitute(one, context)) is not None]
-    results = [any(test(pattern, value) for pattern in wanted) != negated for value in values]
-    return any(results) if quantifier == "foranyvalue" else all(results)
+    results = [any(_fits(test, one, value) for one in wanted) != operator.negated for value in values]
+    return any(results) if operator.quantifier == "foranyvalue" else all(results)
+
+
+def _fits(test: Callable[[str, str], bool], expected: str, value: str) -> bool:
+    """A value of another kind than the operator's (text for a number, say) never fits."""
+    try:
+        return test(expected, value)
+    except ValueError:
+        return False
 
 
 def _as_list(value: Any) -> list[str]:

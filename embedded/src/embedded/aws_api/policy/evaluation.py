@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from embedded.aws_api.policy.condition_keys import require_known
 from embedded.aws_api.policy.conditions import Context, conditions_hold, pattern_matches, substitute
 
 
@@ -18,13 +19,29 @@ class Effect(Enum):
 
 
 @dataclass(frozen=True)
+class Names:
+    """The ways a resource policy can name a caller."""
+
+    session: str = ""
+    """ARN of a role's session, or of a user: who the caller is, as STS tells it."""
+    identity: str = ""
+    """ARN of the role or user whose policies count."""
+    service: str = ""
+    """Name of a service that acts itself, such as `pods.eks.amazonaws.com`; then there is no ARN."""
+
+    @property
+    def arns(self) -> frozenset[str]:
+        """All ARNs of the caller."""
+        return frozenset(name for name in (self.session, self.identity) if name)
+
+
+@dataclass(frozen=True)
 class Question:
-    """May `principal` do `action` on `resource`?"""
+    """May `caller` do `action` on `resource`?"""
 
     action: str
     resource: str
-    principals: tuple[str, ...]
-    """The ways a resource policy can name the caller directly: session, role or user ARN."""
+    caller: Names
     account_id: str
     context: Context
 
@@ -49,12 +66,18 @@ class PolicySet:
     resource_must_allow: bool = False
     """Key policies: an identity's allow counts only where the key's policy lets the account decide."""
 
+    def mention(self, text: str) -> bool:
+        """Whether any document contains a text, whatever its case."""
+        every = (*self.identity, *(self.boundary or ()), *(self.session or ()), self.resource or "")
+        return any(text in document.lower() for document in every)
+
 
 def decide(question: Question, policies: PolicySet) -> Answer:
     """Evaluate all policies as AWS does within one account.
 
     Raises:
         UnknownOperatorError: a condition cannot be evaluated.
+        UnknownConditionKeyError: a condition names a key that no request's context here knows.
     """
     identity = effect_of(policies.identity, question, resource_policy=False)
     boundary = _effect(policies.boundary, question)
@@ -63,18 +86,34 @@ def decide(question: Question, policies: PolicySet) -> Answer:
     if policies.resource is not None:
         direct = effect_of([policies.resource], question, resource_policy=True)
         delegated = _delegation(policies.resource, question)
-    named = ((identity, "identity-based"), (boundary, "permissions boundary"), (session, "session"))
+    named = [(identity, "identity-based"), (boundary, "permissions boundary"), (session, "session")]
     for effect, kind in (*named, (direct, "resource-based")):
         if effect is Effect.DENY:
             return Answer(False, f"with an explicit deny in a {kind} policy")
-    if direct is Effect.ALLOW:
+    if direct is Effect.ALLOW and _is_for_the_session(policies.resource, question):
         return Answer(True)
-    if policies.resource_must_allow and delegated is not Effect.ALLOW:
+    if direct is Effect.ALLOW:
+        # The policy names the role, or everybody: boundary and session policy still have to agree.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+        named = named[1:]
+    elif policies.resource_must_allow and delegated is not Effect.ALLOW:
         return Answer(False, "because no resource-based policy allows the action")
     for effect, kind in named:
         if effect is not Effect.ALLOW:
             return Answer(False, f"because no {kind} policy allows the action")
     return Answer(True)
+
+
+def _is_for_the_session(document: str | None, question: Question) -> bool:
+    """Whether a resource policy allows the caller by the ARN of the session or user, or as a service."""
+    if question.caller.service:
+        return True
+    return any(
+        statement["Effect"] == "Allow"
+        and question.caller.session in _named(statement.get("Principal"), "AWS")
+        and _applies(statement, question)
+        for statement in _statements(document or "{}")
+    )
 
 
 def _effect(documents: Sequence[str] | None, question: Question) -> Effect:
@@ -88,7 +127,7 @@ def effect_of(documents: Iterable[str], question: Question, *, resource_policy: 
         for statement in _statements(document):
             if not _applies(statement, question):
                 continue
-            if resource_policy and not _names(statement, question.principals):
+            if resource_policy and not _names(statement, question.caller):
                 continue
             if statement["Effect"] == "Deny":
                 return Effect.DENY
@@ -100,7 +139,7 @@ def _delegation(document: str, question: Question) -> Effect:
     """Whether a resource policy leaves the decision to the account's identity policies."""
     account = (f"arn:aws:iam::{question.account_id}:root", question.account_id)
     for statement in _statements(document):
-        named = _aws_principals(statement.get("Principal"))
+        named = _named(statement.get("Principal"), "AWS")
         if statement["Effect"] == "Allow" and set(named) & set(account) and _applies(statement, question):
             return Effect.ALLOW
     return Effect.NONE
@@ -116,7 +155,9 @@ def _applies(statement: dict[str, Any], question: Question) -> bool:
         return False
     if not _resource_matches(statement, question):
         return False
-    return conditions_hold(statement.get("Condition") or {}, question.context)
+    conditions = statement.get("Condition") or {}
+    require_known(conditions)
+    return conditions_hold(conditions, question.context)
 
 
 def _action_matches(statement: dict[str, Any], action: str) -> bool:
@@ -138,17 +179,23 @@ def _resource_matches(statement: dict[str, Any], question: Question) -> bool:
     return True  # trust policies have none
 
 
-def _names(statement: dict[str, Any], principals: Iterable[str]) -> bool:
+def _names(statement: dict[str, Any], caller: Names) -> bool:
     if "NotPrincipal" in statement:
-        return not set(_aws_principals(statement["NotPrincipal"])) & set(principals)
-    named = _aws_principals(statement.get("Principal"))
-    return "*" in named or bool(set(named) & set(principals))
+        return not _lists(statement["NotPrincipal"], caller)
+    principal = statement.get("Principal")
+    return "*" in _named(principal, "AWS") or _lists(principal, caller)
 
 
-def _aws_principals(principal: Any) -> list[str]:
+def _lists(principal: Any, caller: Names) -> bool:
+    if caller.service:
+        return caller.service in _named(principal, "Service")
+    return bool(caller.arns & set(_named(principal, "AWS")))
+
+
+def _named(principal: Any, kind: str) -> list[str]:
     if principal == "*":
         return ["*"]
-    return _as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
+    return _as_list(principal.get(kind, [])) if isinstance(principal, dict) else []
 
 
 def _as_list(value: Any) -> list[str]:
