@@ -1,4 +1,4 @@
-"""ECR's pull through cache rules, which moto has not: they are kept and described; nothing pulls through them.
+"""ECR's pull through cache rules, which moto has not: kept and described; nothing pulls through them.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreatePullThroughCacheRule.html
 """
