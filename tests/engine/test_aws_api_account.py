@@ -6,21 +6,17 @@ import json
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from aws_api_server import ACCOUNT, REGION, Account, postgres_directory, running_account
+from aws_api_tokens import eks_token, pod_token, review, service_account_key
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from embedded.node.layout import NodeLayout
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 pytestmark = [
     pytest.mark.engine,
@@ -257,29 +253,6 @@ def test_associations_are_unique_and_their_errors_are_those_of_aws(account: Acco
     assert refusal(eks.create_pod_identity_association, **elsewhere)[0] == "ResourceNotFoundException"
 
 
-def eks_token(account: Account, cluster: str) -> str:
-    """A token made by the AWS command line, as every kubeconfig of EKS makes it."""
-    credentials = json.loads((account.identity.state_directory / "aws" / "deployer.json").read_text())
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(account.home),
-        "AWS_ACCESS_KEY_ID": credentials["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": credentials["secret_access_key"],
-        "AWS_ENDPOINT_URL": account.identity.aws_endpoint_url,
-    }
-    command = [str(Path(sys.executable).parent / "aws"), "eks", "get-token", "--cluster-name", cluster]
-    command += ["--region", REGION, "--output", "json"]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    return str(json.loads(output)["status"]["token"])
-
-
-def review(account: Account, token: str) -> dict[str, Any]:
-    url = f"https://{account.identity.host_address}:{account.identity.token_webhook_port}/authenticate"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
-    status: dict[str, Any] = httpx.post(url, json=body, verify=_context(account)).json()["status"]
-    return status
-
-
 def test_a_token_of_the_creator_is_an_administrator_of_that_cluster_alone(
     account: Account, cluster: str
 ) -> None:
@@ -295,11 +268,7 @@ def test_pod_credentials_are_those_of_the_associated_role(account: Account, clus
     account.client("eks").create_pod_identity_association(
         clusterName=cluster, namespace="airflow", serviceAccount="worker", roleArn=role
     )
-    key = rsa.generate_private_key(65537, 2048)
-    pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    NodeLayout(account.identity).service_account_public_key.write_bytes(pem)
+    key = service_account_key(account)
     url = f"http://{account.identity.host_address}:{account.identity.pod_identity_port}/v1/credentials"
     answer = httpx.get(url, headers={"Authorization": pod_token(key, "worker")}).json()
     caller = account.client(
@@ -312,24 +281,6 @@ def test_pod_credentials_are_those_of_the_associated_role(account: Account, clus
     assert httpx.get(url, headers={"Authorization": pod_token(key, "other")}).status_code == 404
     stranger = rsa.generate_private_key(65537, 2048)
     assert httpx.get(url, headers={"Authorization": pod_token(stranger, "worker")}).status_code == 400
-
-
-def pod_token(key: rsa.RSAPrivateKey, service_account: str) -> str:
-    pod = {
-        "namespace": "airflow",
-        "serviceaccount": {"name": service_account},
-        "pod": {"name": "p", "uid": "u"},
-    }
-    claims = {
-        "iss": "https://kubernetes.default.svc.cluster.local",
-        "aud": ["pods.eks.amazonaws.com"],
-        "exp": time.time() + 600,
-        "kubernetes.io": pod,
-    }
-    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
-    signed = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
-    signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-    return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 # --- RDS ---

@@ -396,6 +396,7 @@ def test_a_name_of_the_wrong_form_is_refused(
     )
 
 
+@contract("iam", "Names of every allowed form are taken", "IAM/latest/UserGuide/reference_iam-quotas.html")
 def test_plain_names_are_taken(account: Account) -> None:
     """The counterpart of the case before: the rules refuse no name that AWS takes."""
     make_bucket(account, "a.valid-bucket-0")

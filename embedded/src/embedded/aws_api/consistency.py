@@ -5,43 +5,25 @@ new policy does not allow, an association does not reach pods, an access entry d
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
 
-The delay is 0 unless the file of `watch` holds a number of seconds; it is read anew at every change, so it
-can be set while the cloud runs.
+The delay is 0 unless `embedded faults consistency` sets another; it may be set while the cloud runs.
 """
 
 import time
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from embedded.faults.live import consistency_seconds
 
 Value = TypeVar("Value")
 
-FILE_NAME = "identity-delay-seconds"
-"""In the AWS part's state directory."""
-
-_file: Path | None = None
 _clock: Callable[[], float] = time.monotonic
 # What held before each change that has not taken effect yet, oldest first, with the moment it ends.
 _former: dict[Hashable, list[tuple[float, Any]]] = {}
 
 
-def watch(directory: Path) -> None:
-    """Take the delay from the file in this directory from now on."""
-    global _file
-    _file = directory / FILE_NAME
-
-
-def delay_seconds() -> float:
-    """How long a change takes now; 0 without a file, or with one that holds no number."""
-    try:
-        return max(0.0, float(_file.read_text())) if _file is not None else 0.0
-    except (OSError, ValueError):
-        return 0.0
-
-
 def remember(key: Hashable, value: object) -> None:
     """Keep `value` in effect for `key` until the change that is about to be made has spread."""
-    if (delay := delay_seconds()) > 0:
+    if (delay := consistency_seconds()) > 0:
         _former.setdefault(key, []).append((_clock() + delay, value))
 
 

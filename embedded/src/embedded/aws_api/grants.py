@@ -9,6 +9,7 @@ from embedded.aws_api import ACCOUNT_ID, consistency
 from embedded.aws_api.operations import Operation
 from embedded.aws_api.principals import find_role
 from embedded.aws_api.request_reading import AwsRequest
+from embedded.faults.live import consistency_seconds
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def before_change(operation: Operation) -> None:
     different for it.
     """
     request: AwsRequest = operation.request
-    if request.service != "iam" or request.is_read or not consistency.delay_seconds():
+    if request.service != "iam" or request.is_read or not consistency_seconds():
         return
     for owner in _owners():
         consistency.remember(("grants", owner.arn), _grants_of(owner))

@@ -48,7 +48,6 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
 
     from embedded.admission.webhook import AdmissionApplication
     from embedded.aws_api import (
-        consistency,
         ecr_pull_through,
         key_identifiers,
         s3_defaults,
@@ -73,7 +72,6 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     switch_off_motos_checks()
     for mend in (security_group_rules, ecr_pull_through, key_identifiers, s3_defaults):
         mend.install()
-    consistency.watch(directory)
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)
     state.load()
