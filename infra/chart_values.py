@@ -16,6 +16,14 @@ import pulumi
 
 from infra import naming, task_tokens
 from infra.chart_dags import TASK_POD_ENVIRONMENT, canary_mounts, dag_values
+from infra.chart_features import (
+    access_values,
+    annotated,
+    cleanup_values,
+    network_policy_values,
+    pgbouncer_values,
+    statsd_values,
+)
 from infra.chart_values_rules import Values, merge, read_files
 from infra.settings import EnvironmentSettings
 
@@ -29,6 +37,10 @@ DATABASE_CA_FILE: Final = f"{DATABASE_CA_DIRECTORY}/{DATABASE_CA_KEY}"
 # Keys of the Secret with the database's URL: for psycopg2, and for asyncpg, which knows no `sslmode`.
 CONNECTION_KEY: Final = "connection"  # the chart's own name
 CONNECTION_ASYNC_KEY: Final = "connection-async"
+
+ASYNC_VARIABLE: Final = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"
+# asyncpg takes the CA from here only.
+CA_VARIABLE: Final[Mapping[str, str]] = {"name": "PGSSLROOTCERT", "value": DATABASE_CA_FILE}
 
 # Names a service account that nobody makes: up to 1.21 the chart binds the right to launch pods to this one.
 NO_SERVICE_ACCOUNT: Final = "airflow-no-launcher"
@@ -44,26 +56,15 @@ class ChartWiring:
     """
 
     metadata_secret: pulumi.Input[str] = naming.METADATA_SECRET
+    pooled_metadata_secret: pulumi.Input[str] = naming.POOLED_METADATA_SECRET
     fernet_key_secret: pulumi.Input[str] = naming.FERNET_KEY_SECRET
     api_secret_key_secret: pulumi.Input[str] = naming.API_SECRET_KEY_SECRET
     jwt_secret: pulumi.Input[str] = naming.JWT_SECRET
     database_ca_config_map: pulumi.Input[str] = naming.DATABASE_CA_CONFIG_MAP
     canary_config_map: pulumi.Input[str] = naming.CANARY_CONFIG_MAP
     checksums: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartFeatures:
-    """Parts of the chart that an environment may switch."""
-
-    # NetworkPolicies for ingress to Airflow's pods; `client_networks` (CIDRs) then reach the API server.
-    network_policies: bool = False
-    client_networks: tuple[str, ...] = ()
-    # The exporter of metrics; needs its image and the `statsd` extra in Airflow's.
-    statsd: bool = False
-    # Whether tasks may start pods (KubernetesPodOperator). Who may start pods can mount any Secret of the
-    # namespace, the database's too, so it is off.
-    tasks_launch_pods: bool = False
+    pgbouncer_checksum: pulumi.Input[str] = ""
+    """Hash of PgBouncer's configuration and users, for its own pods."""
 
 
 def build_values(
@@ -71,7 +72,6 @@ def build_values(
     *,
     airflow_cfg: Mapping[str, Mapping[str, pulumi.Input[str]]],
     wiring: ChartWiring,
-    features: ChartFeatures | None = None,
     directory: Path = VALUES_DIRECTORY,
 ) -> Values:
     """The values of one environment's release.
@@ -79,19 +79,21 @@ def build_values(
     `airflow_cfg` is the result of `airflow_cfg.build_airflow_cfg`. Raises `ChartValuesError` with every key
     that may not stand in the files of `directory`.
     """
-    features = features or ChartFeatures()
     values = read_files(directory, settings.airflow.size.value)
     for layer in (
         _fixed(),
-        _identity(features),
+        _identity(settings),
         _images(settings),
-        _secrets(wiring),
+        _secrets(settings, wiring),
         _pods(settings, wiring),
         _task_tokens(wiring),
         dag_values(settings.dags, canary=settings.canary),
         canary_mounts(wiring.canary_config_map) if settings.canary else {},
-        _access(settings),
-        _features(features),
+        access_values(settings.access),
+        pgbouncer_values(settings),
+        cleanup_values(settings.cleanup, environment=_database_environment(settings, wiring)),
+        statsd_values(settings),
+        network_policy_values(settings),
     ):
         values = merge(values, layer)
     template = (directory / "task_pod.yaml.tpl").read_text(encoding="utf-8")
@@ -120,10 +122,10 @@ def _fixed() -> Values:
     }
 
 
-def _identity(features: ChartFeatures) -> Values:
+def _identity(settings: EnvironmentSettings) -> Values:
     """Service accounts by their fixed names, and a token only for pods that call Kubernetes."""
     names = naming.SERVICE_ACCOUNTS
-    launches = features.tasks_launch_pods
+    launches = settings.airflow.tasks_launch_pods
 
     def account(name: str, *, token: bool) -> Values:
         return {"serviceAccount": {"create": True, "name": name, "automountServiceAccountToken": token}}
@@ -161,11 +163,12 @@ def _images(settings: EnvironmentSettings) -> Values:
     }
 
 
-def _secrets(wiring: ChartWiring) -> Values:
+def _secrets(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
     """Secrets by name: the chart would make random ones at each render."""
+    metadata = _metadata_secret(settings, wiring)
     return {
         "data": {
-            "metadataSecretName": wiring.metadata_secret,
+            "metadataSecretName": metadata,
             # Any name keeps the chart from making a Secret for a broker that is not there.
             "brokerUrlSecretName": "unused-broker-url",
         },
@@ -181,8 +184,8 @@ def _secrets(wiring: ChartWiring) -> Values:
         "secret": [
             {
                 # Airflow would derive it from the other URL, with an option that asyncpg refuses.
-                "envName": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC",
-                "secretName": wiring.metadata_secret,
+                "envName": ASYNC_VARIABLE,
+                "secretName": metadata,
                 "secretKey": CONNECTION_ASYNC_KEY,
             }
         ],
@@ -191,7 +194,6 @@ def _secrets(wiring: ChartWiring) -> Values:
 
 def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
     """What the long-running pods share: the database's CA, hashes of what they mount, replicas by setting."""
-    annotations = {f"checksum/{what}": value for what, value in sorted(wiring.checksums.items())}
     replicas = {
         "scheduler": settings.airflow.replicas.scheduler,
         "apiServer": settings.airflow.replicas.api_server,
@@ -199,16 +201,19 @@ def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
         "triggerer": settings.airflow.replicas.triggerer,
     }
     values: Values = {
-        # asyncpg takes the CA from here only.
-        "env": [{"name": "PGSSLROOTCERT", "value": DATABASE_CA_FILE}],
+        "env": [dict(CA_VARIABLE)],
         "volumes": [{"name": "database-ca", "configMap": {"name": wiring.database_ca_config_map}}],
         "volumeMounts": [{"name": "database-ca", "mountPath": DATABASE_CA_DIRECTORY, "readOnly": True}],
     }
     for component, count in replicas.items():
-        values[component] = {"podAnnotations": annotations}
         if count is not None:
-            values[component]["replicas"] = count
+            values[component] = {"replicas": count}
     values["workers"] = {"kubernetes": {"env": list(TASK_POD_ENVIRONMENT)}}
+    values = merge(values, annotated(tuple(replicas), wiring.checksums))
+    if settings.pgbouncer.enabled:
+        checksums = {what: value for what, value in wiring.checksums.items() if what != "secrets"}
+        checksums["pgbouncer"] = wiring.pgbouncer_checksum
+        values = merge(values, annotated(("pgbouncer",), checksums))
     return values
 
 
@@ -223,44 +228,12 @@ def _task_tokens(wiring: ChartWiring) -> Values:
     return {"scheduler": mounted, "apiServer": mounted}
 
 
-def _access(settings: EnvironmentSettings) -> Values:
-    """The ingress, for the annotations of AWS's load balancer controller; none without a host."""
-    access = settings.access
-    if access.host is None:
-        return {"ingress": {"apiServer": {"enabled": False}}}
-    annotations = {
-        "alb.ingress.kubernetes.io/scheme": "internal",
-        "alb.ingress.kubernetes.io/target-type": "ip",
-        "alb.ingress.kubernetes.io/listen-ports": '[{"HTTPS": 443}]',
-        "alb.ingress.kubernetes.io/healthcheck-path": "/api/v2/monitor/health",
-    }
-    if access.certificate_arn is not None:
-        annotations["alb.ingress.kubernetes.io/certificate-arn"] = access.certificate_arn
-    return {
-        "ingress": {
-            "apiServer": {
-                "enabled": True,
-                "ingressClassName": access.ingress_class,
-                "pathType": "Prefix",
-                "hosts": [{"name": access.host}],
-                "annotations": annotations,
-            }
-        },
-        "apiServer": {
-            "args": ["bash", "-c", "exec airflow api-server --proxy-headers"],
-            "env": [{"name": "FORWARDED_ALLOW_IPS", "value": "*"}],
-        },
-    }
+def _metadata_secret(settings: EnvironmentSettings, wiring: ChartWiring) -> pulumi.Input[str]:
+    """The Secret with the URL that the release's pods open sessions with."""
+    return wiring.pooled_metadata_secret if settings.pgbouncer.enabled else wiring.metadata_secret
 
 
-def _features(features: ChartFeatures) -> Values:
-    values: Values = {
-        "statsd": {"enabled": features.statsd},
-        "networkPolicies": {"enabled": features.network_policies},
-    }
-    if features.network_policies:
-        # An empty list would refuse the task pods too, and no task could report.
-        airflow = {"podSelector": {"matchLabels": {"tier": "airflow", "release": naming.RELEASE}}}
-        clients = [{"ipBlock": {"cidr": cidr}} for cidr in features.client_networks]
-        values["apiServer"] = {"networkPolicy": {"ingress": {"from": [airflow, *clients]}}}
-    return values
+def _database_environment(settings: EnvironmentSettings, wiring: ChartWiring) -> list[Values]:
+    """Variables for a pod that has the database's URL and none of the shared ones."""
+    source = {"name": _metadata_secret(settings, wiring), "key": CONNECTION_ASYNC_KEY}
+    return [dict(CA_VARIABLE), {"name": ASYNC_VARIABLE, "valueFrom": {"secretKeyRef": source}}]

@@ -75,10 +75,66 @@ OWNED: Final[Mapping[str, str]] = {
     "dags.gitSync.sshKey": "a key in values is a secret in plain text; set `dags.credentialsSecret`",
     "dagProcessor.dagBundleConfigList": "set `dags` in the stack file",
     "ingress": "set `access` in the stack file",
-    "networkPolicies": _FIXED,
-    "statsd.enabled": _FIXED,
+    "networkPolicies": "set `networkPolicies` in the stack file",
+    "apiServer.networkPolicy": "set `networkPolicies` in the stack file",
     "apiServer.args": "set `access` in the stack file",
-    "apiServer.networkPolicy": _FIXED,
+    "apiServer.apiServerConfig": "edit airflow_config/webserver_config.py, or set `access.oidc`",
+    "apiServer.apiServerConfigConfigMapName": "edit airflow_config/webserver_config.py",
+    "statsd.enabled": "set `statsd` in the stack file",
+    "statsd.serviceAccount": "infra/naming.py names it",
+    "statsd.extraNetworkPolicies": "set `networkPolicies.scraperNamespaces` in the stack file",
+    **dict.fromkeys(
+        ("pgbouncer.enabled", "pgbouncer.replicas", "pgbouncer.podDisruptionBudget"),
+        "set `pgbouncer` in the stack file",
+    ),
+    "pgbouncer.serviceAccount": "infra/naming.py names it",
+    "pgbouncer.command": _FIXED,
+    "pgbouncer.containerLifecycleHooks": _FIXED,
+    "pgbouncer.metricsExporterSidecar.statsSecretName": _PROGRAM,
+    "pgbouncer.extraNetworkPolicies": "set `networkPolicies.scraperNamespaces` in the stack file",
+    # With a Secret of ours the chart reads none of these; it would ignore them without a word.
+    **dict.fromkeys(
+        (
+            "pgbouncer.configSecretName",
+            "pgbouncer.mountConfigSecret",
+            "pgbouncer.auth_type",
+            "pgbouncer.auth_file",
+            "pgbouncer.metadataPoolSize",
+            "pgbouncer.resultBackendPoolSize",
+            "pgbouncer.maxClientConn",
+            "pgbouncer.sslmode",
+            "pgbouncer.ssl",
+            "pgbouncer.ciphers",
+            "pgbouncer.verbose",
+            "pgbouncer.logConnections",
+            "pgbouncer.logDisconnections",
+            "pgbouncer.extraIni",
+            "pgbouncer.extraIniMetadata",
+            "pgbouncer.extraIniResultBackend",
+        ),
+        "infra/pgbouncer_config.py writes PgBouncer's configuration",
+    ),
+    **dict.fromkeys(
+        ("cleanup.enabled", "databaseCleanup.enabled", "databaseCleanup.retentionDays"),
+        "set `cleanup` in the stack file",
+    ),
+    **{
+        f"{job}.{key}": _FIXED
+        for job in ("cleanup", "databaseCleanup")
+        for key in ("command", "args", "env", "applyCustomEnv")
+    },
+    "cleanup.serviceAccount": "infra/naming.py names it",
+    "databaseCleanup.serviceAccount": "infra/naming.py names it",
+    # Their own command is infra/chart_features.py's, which uses none of these.
+    **dict.fromkeys(
+        (
+            "databaseCleanup.skipArchive",
+            "databaseCleanup.tables",
+            "databaseCleanup.batchSize",
+            "databaseCleanup.verbose",
+        ),
+        _FIXED,
+    ),
 }
 
 # The same for each component.

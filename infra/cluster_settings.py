@@ -6,11 +6,10 @@ import ipaddress
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from infra import versions
-from infra.settings_model import RESERVED_TAGS, Model, Region, TagText, inconsistent
+from infra.settings_model import RESERVED_TAGS, Model, Network, Region, TagText, inconsistent
 
 
 class Nat(StrEnum):
@@ -21,17 +20,6 @@ class Nat(StrEnum):
     NONE = "none"
 
 
-def _network(text: str) -> str:
-    try:
-        ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise PydanticCustomError(
-            "network", "allowed: an IPv4 network such as 10.0.0.0/16 ({reason})", {"reason": str(error)}
-        ) from None
-    return text
-
-
-Network = Annotated[str, AfterValidator(_network)]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$")]
 
 

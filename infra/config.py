@@ -208,7 +208,7 @@ class _Messages:
         for key in location:
             if isinstance(found, type) and issubclass(found, BaseModel):
                 field = _fields(found).get(key)
-                found = field.annotation if field is not None else None
+                found = _without_none(field.annotation) if field is not None else None
             else:
                 # A mapping from names to models: any key leads to its values.
                 found = typing.get_args(found)[1] if typing.get_origin(found) is dict else None
@@ -244,6 +244,12 @@ def _is_textual(field: FieldInfo) -> bool:
     """Whether the field takes a text: str, an enumeration of texts, or one of these or nothing."""
     options = typing.get_args(field.annotation) if _is_union(field.annotation) else (field.annotation,)
     return any(isinstance(option, type) and issubclass(option, str) for option in options)
+
+
+def _without_none(annotation: object) -> object:
+    """Return what a field holds where it is not absent."""
+    options = [option for option in typing.get_args(annotation) if option is not types.NoneType]
+    return options[0] if _is_union(annotation) and len(options) == 1 else annotation
 
 
 def _is_union(annotation: object) -> bool:

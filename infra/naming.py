@@ -29,12 +29,20 @@ FERNET_KEY_SECRET: Final = "airflow-fernet-key"  # noqa: S105 - a name
 API_SECRET_KEY_SECRET: Final = "airflow-api-secret-key"  # noqa: S105 - a name
 JWT_SECRET: Final = "airflow-jwt-secret"  # noqa: S105 - a name
 METADATA_SECRET: Final = "airflow-metadata"  # noqa: S105 - a name
+POOLED_METADATA_SECRET: Final = "airflow-metadata-pooled"  # noqa: S105 - a name
+PGBOUNCER_SECRET: Final = "airflow-pgbouncer-config"  # noqa: S105 - a name
+PGBOUNCER_STATISTICS_SECRET: Final = "airflow-pgbouncer-statistics"  # noqa: S105 - a name
 ADMINISTRATOR_SECRET: Final = "airflow-administrator"  # noqa: S105 - a name
 DATABASE_CA_CONFIG_MAP: Final = "rds-ca"
 CANARY_CONFIG_MAP: Final = "airflow-canary"
 CANARY_USER_SECRET: Final = "airflow-canary-user"  # noqa: S105 - a name
 JOB_SCRIPTS_CONFIG_MAP: Final = "airflow-job-scripts"
 API_SERVER_SERVICE: Final = f"{RELEASE}-api-server"
+# Service, Deployment and service account each; these accounts have no role in AWS.
+PGBOUNCER: Final = f"{RELEASE}-pgbouncer"
+STATSD: Final = f"{RELEASE}-statsd"
+CLEANUP: Final = f"{RELEASE}-cleanup"
+DATABASE_CLEANUP: Final = f"{RELEASE}-database-cleanup"
 
 # What the environment's bucket holds; the rights of pods and the days of life differ.
 TASK_LOGS_PREFIX: Final = "task-logs"
@@ -54,6 +62,10 @@ DATABASE_ROLE: Final = "airflow"
 LOGIN_SUFFIXES: Final = ("_a", "_b")
 # The role that makes tenants on an instance that environments share.
 TENANT_ADMINISTRATOR: Final = "tenant_admin"
+# Name under which PgBouncer serves the database, and the user who reads its statistics.
+POOLED_DATABASE: Final = f"{RELEASE}-metadata"
+PGBOUNCER_PORT: Final = 6543  # the chart's
+PGBOUNCER_STATISTICS_USER: Final = "pgbouncer_statistics"
 # RDS refuses reserved words such as "admin"; a name of its own also meets FSBP RDS.25.
 MASTER_USERNAME: Final = "airflow_master"
 
@@ -80,6 +92,11 @@ class ServiceAccounts:
 
 
 SERVICE_ACCOUNTS: Final = ServiceAccounts()
+
+
+def pod_labels(component: str) -> dict[str, str]:
+    """Return the labels by which the chart marks the pods of a component; `worker` is a task."""
+    return {"tier": "airflow", "component": component, "release": RELEASE}
 
 
 def login_roles(owner: str, generation: int) -> tuple[str, str]:

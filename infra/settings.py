@@ -13,9 +13,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from infra import versions
+from infra.settings_access import AccessSettings, AdministratorSettings, OidcSettings
 from infra.settings_airflow import (
-    AccessSettings,
-    AdministratorSettings,
     AirflowSettings,
     DagSource,
     DagsSettings,
@@ -41,12 +40,20 @@ from infra.settings_model import (
     inconsistent,
     optional_text,
 )
+from infra.settings_platform import (
+    CleanupSettings,
+    NetworkPolicySettings,
+    PgbouncerSettings,
+    StatsdSettings,
+    TimeoutSettings,
+)
 
 __all__ = [
     "AccessSettings",
     "AdministratorSettings",
     "AirflowSettings",
     "AlarmSettings",
+    "CleanupSettings",
     "ClusterSettings",
     "ConnectionSettings",
     "DagSource",
@@ -56,9 +63,13 @@ __all__ = [
     "EnvironmentSettings",
     "ImageSettings",
     "LogsSettings",
+    "NetworkPolicySettings",
+    "OidcSettings",
+    "PgbouncerSettings",
     "ReplicaSettings",
     "RestoreSettings",
     "Size",
+    "StatsdSettings",
     "Tenancy",
     "TimeoutSettings",
     "VariableSettings",
@@ -112,35 +123,6 @@ class ClusterSettings(Model):
         return self
 
 
-class TimeoutSettings(Model):
-    """How long one step may take before the deployment fails."""
-
-    release_seconds: int = Field(
-        default=900,
-        ge=60,
-        le=7200,
-        description="Helm waits this long for all pods of the release to be ready, s.",
-    )
-    migration_seconds: int = Field(
-        default=1200,
-        ge=60,
-        le=86400,
-        description="The migration Job may take this long, s; big tables take time.",
-    )
-    database_minutes: int = Field(
-        default=60,
-        ge=10,
-        le=720,
-        description="RDS may take this long to create, change or remove an instance, min.",
-    )
-    statement_seconds: int = Field(
-        default=300,
-        ge=30,
-        le=3600,
-        description="The Job that makes or drops role and database may take this long, s.",
-    )
-
-
 class EnvironmentSettings(Model):
     """One environment, whole."""
 
@@ -191,6 +173,16 @@ class EnvironmentSettings(Model):
     administrator: AdministratorSettings = Field(
         default_factory=AdministratorSettings, description="The first administrator."
     )
+    pgbouncer: PgbouncerSettings = Field(
+        default_factory=PgbouncerSettings, description="Connection pooling before the metadata database."
+    )
+    network_policies: NetworkPolicySettings = Field(
+        default_factory=NetworkPolicySettings, description="Who may talk to the pods of the namespace."
+    )
+    statsd: StatsdSettings = Field(default_factory=StatsdSettings, description="Metrics of Airflow.")
+    cleanup: CleanupSettings = Field(
+        default_factory=CleanupSettings, description="Removal of old task pods and of old rows."
+    )
     permissions_boundary: Annotated[
         str | None,
         optional_text(
@@ -208,7 +200,12 @@ class EnvironmentSettings(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        mistakes = [*self._durability_mistakes(), *self._tenancy_mistakes(), *self._tag_mistakes()]
+        mistakes = [
+            *self._durability_mistakes(),
+            *self._tenancy_mistakes(),
+            *self._tag_mistakes(),
+            *self._network_mistakes(),
+        ]
         if self.chart_version not in versions.SUPPORTED_CHARTS:
             allowed = ", ".join(versions.SUPPORTED_CHARTS)
             mistakes.append(("chartVersion", self.chart_version, f"allowed: {allowed}"))
@@ -249,6 +246,28 @@ class EnvironmentSettings(Model):
         if self.database.shared and self.alarms.enabled:
             return [("alarms.enabled", True, "the host's instance has its own alarms; use tenancy dedicated")]
         return []
+
+    def _network_mistakes(self) -> list[tuple[str, object, str]]:
+        policies = self.network_policies
+        mistakes: list[tuple[str, object, str]] = []
+        if policies.enabled and self.access.host is not None and not policies.client_networks:
+            mistakes.append(
+                (
+                    "networkPolicies.clientNetworks",
+                    [],
+                    "access.host needs the networks of its load balancer and clients, e.g. [10.0.0.0/16]",
+                )
+            )
+        unused = {
+            "clientNetworks": policies.client_networks,
+            "scraperNamespaces": policies.scraper_namespaces,
+        }
+        mistakes += [
+            (f"networkPolicies.{key}", list(value), "has no effect with networkPolicies.enabled false")
+            for key, value in unused.items()
+            if value and not policies.enabled
+        ]
+        return mistakes
 
     def _tag_mistakes(self) -> list[tuple[str, object, str]]:
         return [

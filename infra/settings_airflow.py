@@ -1,4 +1,4 @@
-"""Settings of Airflow itself: version and image, size, DAGs, access, the first administrator."""
+"""Settings of Airflow itself: version and image, size, DAGs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from infra import versions
-from infra.settings_model import ConfigName, DnsLabel, HostName, Model, inconsistent
+from infra.settings_model import ConfigName, DnsLabel, Model, inconsistent
 
 
 class Size(StrEnum):
@@ -73,6 +73,11 @@ class AirflowSettings(Model):
     parallelism: int = Field(
         default=32, ge=1, le=10000, description="Task instances that one scheduler runs at the same time."
     )
+    tasks_launch_pods: bool = Field(
+        default=False,
+        description="Whether tasks may start pods (KubernetesPodOperator). Who may start pods can mount any "
+        "Secret of the namespace, the database's too, so it is off.",
+    )
     config: dict[ConfigName, dict[ConfigName, str]] = Field(
         default_factory=dict,
         description="Overrides of airflow.cfg, section -> option -> text. Numbers and booleans too are text.",
@@ -87,26 +92,6 @@ class AirflowSettings(Model):
     def image_reference(self) -> str:
         """The image as a pod names it, repository:tag."""
         return f"{self.image.repository}:{self.image_tag}"
-
-
-class AccessSettings(Model):
-    """How people reach Airflow's API server; without a host only by port forwarding."""
-
-    host: HostName | None = Field(
-        default=None, description="Host name of the ingress; absent means no ingress."
-    )
-    ingress_class: DnsLabel = Field(default="alb", description="IngressClass that serves the host.")
-    certificate_arn: str | None = Field(
-        default=None,
-        pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[\w-]+$",
-        description="ACM certificate of the host; without it the load balancer looks for one by host name.",
-    )
-
-    @model_validator(mode="after")
-    def _certificate_needs_host(self) -> Self:
-        if self.certificate_arn is not None and self.host is None:
-            raise inconsistent(("certificateArn", self.certificate_arn, "has no effect without host"))
-        return self
 
 
 class DagsSettings(Model):
@@ -145,19 +130,3 @@ class DagsSettings(Model):
         if wrong:
             raise inconsistent(*wrong)
         return self
-
-
-class AdministratorSettings(Model):
-    """The first administrator of Airflow; the password is generated and kept in a Secret."""
-
-    username: str = Field(
-        default="admin",
-        pattern=r"^[A-Za-z0-9._@+-]{1,64}$",
-        description="Name to log in with, for the first time.",
-    )
-    email: str = Field(
-        default="admin@example.invalid",
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
-        max_length=254,
-        description="E-mail address; Airflow requires one and sends nothing to it by itself.",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Final, Literal
 
@@ -72,6 +73,19 @@ def inconsistent(*mistakes: tuple[str, object, str]) -> PydanticCustomError:
             "mistakes": list(mistakes),
         },
     )
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "network", "allowed: an IPv4 network such as 10.0.0.0/16 ({reason})", {"reason": str(error)}
+        ) from None
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class Model(BaseModel):

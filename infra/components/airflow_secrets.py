@@ -44,7 +44,8 @@ class AirflowSecretsArgs:
     namespace: pulumi.Input[str]
     database_host: pulumi.Input[str]
     database_port: pulumi.Input[int]
-    administrator: str
+    administrator: str | None
+    """Name of the first administrator, or None for none."""
     protected: bool
     restored_fernet_keys: pulumi.Input[str] | None = None
     """Fernet keys of the environment whose database is restored, separated by commas; a secret."""
@@ -71,6 +72,9 @@ class AirflowSecrets(pulumi.ComponentResource):
     """Hash of the database passwords; secret."""
     database_login: pulumi.Output[str]
     """Role that Airflow logs in as; it acts as the database's owner."""
+    database_users: pulumi.Output[dict[str, str]]
+    """Password by login role: the one in use, first, and the previous one while pods may still use it.
+    Secret."""
     closed_database_login: pulumi.Output[str]
     """The other login role while nobody uses it; empty while pods that use it may still run."""
 
@@ -97,11 +101,12 @@ class AirflowSecrets(pulumi.ComponentResource):
         files = {file: tokens[file] for file in (PRIVATE_KEY_FILE, KEY_SET_FILE)}
         self._secret("jwt-secret", naming.JWT_SECRET, files)
         self._secret("metadata-secret", naming.METADATA_SECRET, {**connection, PASSWORD_KEY: password})
-        self._secret(
-            "administrator-secret",
-            naming.ADMINISTRATOR_SECRET,
-            {USERNAME_KEY: args.administrator, PASSWORD_KEY: self._administrator_password()},
-        )
+        if args.administrator is not None:
+            self._secret(
+                "administrator-secret",
+                naming.ADMINISTRATOR_SECRET,
+                {USERNAME_KEY: args.administrator, PASSWORD_KEY: self._administrator_password()},
+            )
         # A hash of keys of 256 random bits tells nothing about them, and has to stand in annotations.
         self.checksum = pulumi.Output.unsecret(
             pulumi.Output.all(fernet.value, api.value, tokens, connection).apply(lambda parts: digest(*parts))
@@ -117,6 +122,11 @@ class AirflowSecrets(pulumi.ComponentResource):
         self.closed_database_login = pulumi.Output.unsecret(
             pulumi.Output.all(roles, ring.value).apply(
                 lambda found: found[0][1] if len(keys_of(str(found[1]))) == 1 else ""
+            )
+        )
+        self.database_users = pulumi.Output.secret(
+            pulumi.Output.all(roles, ring.value).apply(
+                lambda found: dict(zip(found[0], keys_of(str(found[1])), strict=False))
             )
         )
         self.password_digest = _secret_of(ring, digest)

@@ -44,7 +44,8 @@ class DatabaseMigrationArgs:
     chart_version: str
     instance_resource_id: pulumi.Input[str]
     database: pulumi.Input[str]
-    administrator: AdministratorSettings
+    administrator: AdministratorSettings | None
+    """The first administrator, or None for none."""
     renew_administrator: bool
     """Give the administrator this environment's password where the database knows another one."""
     snapshot: MigrationSnapshot | None
@@ -104,6 +105,14 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
         for section in CONFIGURED_SECTIONS
         for option, text in args.airflow_cfg.get(section, {}).items()
     }
+    administrator = {}
+    if args.administrator is not None:
+        administrator = {
+            "ADMINISTRATOR_USERNAME": args.administrator.username,
+            "ADMINISTRATOR_EMAIL": args.administrator.email,
+            "ADMINISTRATOR_PASSWORD_FILE": PASSWORD_FILE.path,
+            **({"ADMINISTRATOR_RENEWED": "true"} if args.renew_administrator else {}),
+        }
     return JobPod(
         script=SCRIPT,
         image=args.image,
@@ -113,10 +122,7 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
                 "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
             ),
             **options,
-            "ADMINISTRATOR_USERNAME": args.administrator.username,
-            "ADMINISTRATOR_EMAIL": args.administrator.email,
-            "ADMINISTRATOR_PASSWORD_FILE": PASSWORD_FILE.path,
-            **({"ADMINISTRATOR_RENEWED": "true"} if args.renew_administrator else {}),
+            **administrator,
             **(args.snapshot.environment if args.snapshot else {}),
         },
         secret_environment={
@@ -124,7 +130,7 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": (naming.METADATA_SECRET, CONNECTION_ASYNC_KEY),
             "AIRFLOW__CORE__FERNET_KEY": (naming.FERNET_KEY_SECRET, FERNET_KEY),
         },
-        secret_files=[PASSWORD_FILE],
+        secret_files=[PASSWORD_FILE] if args.administrator is not None else [],
         memory="768Mi",
         memory_limit="2Gi",
     )

@@ -1,7 +1,7 @@
 """Migrates Airflow's database and makes the first administrator; runs in a Job, in the Airflow image.
 
 Environment variables, besides Airflow's own connection and keys:
-    ADMINISTRATOR_USERNAME, ADMINISTRATOR_EMAIL   the first administrator
+    ADMINISTRATOR_USERNAME, ADMINISTRATOR_EMAIL   the first administrator; without the first, none is made
     ADMINISTRATOR_PASSWORD_FILE                   file with its password
     ADMINISTRATOR_RENEWED                         "true": it gets this password also where it exists already
     SNAPSHOT_INSTANCE, SNAPSHOT_PREFIX            the RDS instance, and the beginning of its snapshots' names;
@@ -61,7 +61,8 @@ def main() -> None:
         instance, prefix = os.environ["SNAPSHOT_INSTANCE"], os.environ["SNAPSHOT_PREFIX"]
         snapshot = take_snapshot(boto3.client("rds"), instance, snapshot_base(prefix, schemas))
     migrate(snapshot)
-    make_administrator()
+    if "ADMINISTRATOR_USERNAME" in os.environ:
+        make_administrator()
 
 
 def airflow_schema(current: str | None) -> Schema:

@@ -110,7 +110,7 @@ def database_migration(
         chart_version=settings.chart_version,
         instance_resource_id=database.resource_id,
         database=tenant.database,
-        administrator=settings.administrator,
+        administrator=plan.administrator,
         renew_administrator=settings.database.restore.wanted,
         snapshot=snapshot if settings.persistent else None,
         airflow_cfg=plan.airflow_cfg,

@@ -12,11 +12,13 @@ from infra.components.dag_parameters import DagParameters
 from infra.components.database_migration import DatabaseMigration
 from infra.components.database_tenant import DatabaseTenant
 from infra.components.encryption_key import EncryptionKey
+from infra.components.network_policies import NetworkPolicies
+from infra.components.pgbouncer_secrets import PgbouncerSecrets
 from infra.components.recovery_set import RecoverySet
 from infra.components.remote_logs import RemoteLogs
 from infra.components.workload_identity import WorkloadIdentity
 from infra.database_endpoint import DatabaseEndpoint
-from infra.stacks import database_plan
+from infra.stacks import database_plan, platform_plan
 from infra.stacks.environment_plan import EnvironmentPlan
 
 
@@ -38,9 +40,13 @@ def deploy() -> None:
         pulumi.ResourceOptions(provider=kubernetes, depends_on=[*own(database), logs, identity]),
     )
     on_kubernetes = pulumi.ResourceOptions(provider=kubernetes)
+    NetworkPolicies("network-policies", platform_plan.network_policies(plan, namespace), on_kubernetes)
     restored = database_plan.restored_fernet_keys(plan, aws)
     secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database, restored), on_kubernetes)
     recovery = RecoverySet("recovery-set", database_plan.recovery_set(plan, key, database, secrets), on_aws)
+    pgbouncer = PgbouncerSecrets(
+        "pgbouncer", platform_plan.pgbouncer_secrets(plan, namespace, database, secrets), on_kubernetes
+    )
     # Pods mount Secrets and ConfigMaps by name, and name their account: no datum says that these are there.
     mounted = pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets])
     tenant = DatabaseTenant(
@@ -53,8 +59,8 @@ def deploy() -> None:
     # kept, or parses a DAG without its Connections.
     release = AirflowRelease(
         "airflow",
-        plan.airflow_release(namespace, secrets),
-        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters, recovery]),
+        plan.airflow_release(namespace, secrets, pgbouncer),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters, recovery, pgbouncer]),
     )
 
     pulumi.export("namespace", namespace.name)
@@ -66,7 +72,7 @@ def deploy() -> None:
     pulumi.export("metadataDatabaseEndpoint", pulumi.Output.format("{}:{}", database.host, database.port))
     pulumi.export("clusterName", cluster.name)
     pulumi.export("region", plan.settings.region)
-    pulumi.export("adminSecretName", naming.ADMINISTRATOR_SECRET)
+    pulumi.export("adminSecretName", naming.ADMINISTRATOR_SECRET if plan.administrator else "")
     pulumi.export("chartVersion", plan.settings.chart_version)
     pulumi.export("airflowVersion", plan.settings.airflow.version)
 

@@ -17,7 +17,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import airflow_cfg, chart_values, naming, providers
 from infra.ca_bundle import read_ca_bundle
-from infra.chart_values_rules import ChartValuesError, check_schema, load_schema
+from infra.chart_values_rules import check_schema, load_schema
 from infra.cluster_ref import ClusterReference, cluster_reference
 from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespaceArgs
 from infra.components.airflow_release import CHART, AirflowReleaseArgs
@@ -25,12 +25,14 @@ from infra.components.airflow_secrets import AirflowSecrets, AirflowSecretsArgs,
 from infra.components.dag_parameters import DagParametersArgs
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabaseArgs
+from infra.components.pgbouncer_secrets import PgbouncerSecrets
 from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
 from infra.components.workload_identity import WorkloadIdentityArgs, airflow_statements
+from infra.connection_budget import ConnectionBudget, connection_budget
 from infra.database_endpoint import DatabaseEndpoint
 from infra.key_ring import RotatedKey, requests_of
 from infra.policies import NOTIFYING_SERVICES
-from infra.settings import EnvironmentSettings
+from infra.settings import AdministratorSettings, EnvironmentSettings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CANARY: Final = ROOT / "dags" / "canary.py"
@@ -47,6 +49,7 @@ class EnvironmentPlan:
     stack: str
     database_ca: str
     airflow_cfg: airflow_cfg.AirflowCfg
+    connections: ConnectionBudget
     canary: str | None
     rotations: Mapping[RotatedKey, str]
     """What this run rotates; nothing in an ordinary run."""
@@ -73,8 +76,11 @@ class EnvironmentPlan:
             )
             values = chart_values.build_values(settings, airflow_cfg=cfg, wiring=chart_values.ChartWiring())
             check_schema(values, load_schema(CHART_DIRECTORY))
+            connections = connection_budget(settings, values=values, airflow_cfg=cfg)
+            connections.check()
             rotations = requests_of(os.environ)
-        except (airflow_cfg.AirflowCfgError, ChartValuesError, ValueError) as error:
+        # All three errors of ours are ValueErrors.
+        except ValueError as error:
             raise pulumi.RunError(str(error)) from None
         return cls(
             settings=settings,
@@ -83,6 +89,7 @@ class EnvironmentPlan:
             stack=stack,
             database_ca=database_ca,
             airflow_cfg=cfg,
+            connections=connections,
             canary=CANARY.read_text(encoding="utf-8") if settings.canary else None,
             rotations=rotations,
         )
@@ -91,6 +98,11 @@ class EnvironmentPlan:
     def airflow_url(self) -> str:
         """Where people open Airflow; without an ingress a port-forward serves this address."""
         return self.airflow_cfg["api"]["base_url"]  # type: ignore[return-value]
+
+    @property
+    def administrator(self) -> AdministratorSettings | None:
+        """The first administrator; with single sign-on, a group at the provider has that role."""
+        return None if self.settings.access.oidc is not None else self.settings.administrator
 
     def platform(self) -> tuple[aws.Provider, kubernetes.Provider, ClusterReference]:
         """Return both providers and the cluster."""
@@ -210,17 +222,20 @@ class EnvironmentPlan:
             namespace=namespace.name,
             database_host=database.host,
             database_port=database.port,
-            administrator=self.settings.administrator.username,
+            administrator=None if self.administrator is None else self.administrator.username,
             protected=self.settings.protected,
             requests=self.rotations,
             tenant=self.tenant,
             restored_fernet_keys=restored_fernet_keys,
         )
 
-    def airflow_release(self, namespace: AirflowNamespace, secrets: AirflowSecrets) -> AirflowReleaseArgs:
+    def airflow_release(
+        self, namespace: AirflowNamespace, secrets: AirflowSecrets, pgbouncer: PgbouncerSecrets
+    ) -> AirflowReleaseArgs:
         """Args of the release: chart values with what other components made."""
         wiring = chart_values.ChartWiring(
-            checksums={"secrets": secrets.checksum, "database-ca": digest(self.database_ca)}
+            checksums={"secrets": secrets.checksum, "database-ca": digest(self.database_ca)},
+            pgbouncer_checksum=pgbouncer.checksum,
         )
         return AirflowReleaseArgs(
             namespace=namespace.name,

@@ -23,20 +23,52 @@ Manifest = dict[str, Any]
 GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1", "credentialsSecret": "git"}
 OVER_SSH = {**GIT, "repository": "git@git.example.com:dags.git"}
 
-# Settings and features that between them switch every part of the render.
-SCENARIOS: dict[str, tuple[dict[str, Any], chart_values.ChartFeatures | None]] = {
-    "small": ({"airflow": {"size": "small"}}, None),
-    "medium": ({"airflow": {"size": "medium"}}, None),
-    "large, without canary": ({"airflow": {"size": "large"}, "canary": False}, None),
-    "host with a path-less URL": ({"access": {"host": "airflow.example.com"}}, None),
-    "git-sync over https": ({"dags": {"source": "gitSync", **GIT}}, None),
-    "git-sync over ssh": ({"dags": {"source": "gitSync", **OVER_SSH}}, None),
-    "git bundle": ({"dags": {"source": "gitBundle", **GIT}}, None),
-    "network policies and statsd": (
-        {},
-        chart_values.ChartFeatures(network_policies=True, client_networks=("10.0.0.0/16",), statsd=True),
-    ),
-    "tasks launch pods": ({}, chart_values.ChartFeatures(tasks_launch_pods=True)),
+OIDC = {
+    "issuer": "https://login.example.com/tenant",
+    "clientId": "airflow",
+    "clientSecretName": "oidc-client",
+    "roles": {"platform": ["Admin"], "analysts": ["User", "Viewer"]},
+}
+CLIENTS = {"networkPolicies": {"enabled": True, "clientNetworks": ["10.0.0.0/16", "192.168.7.0/24"]}}
+PLAIN = {
+    "pgbouncer": {"enabled": False},
+    "networkPolicies": {"enabled": False},
+    "statsd": {"enabled": False},
+    "cleanup": {"taskPods": False, "database": False},
+}
+
+# Settings that between them switch every part of the render.
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "small, nothing around it": {"airflow": {"size": "small"}, **PLAIN},
+    "medium": {"airflow": {"size": "medium"}},
+    "large, without canary": {"airflow": {"size": "large"}, "canary": False},
+    "one PgBouncer, one CronJob": {
+        "pgbouncer": {"replicas": 1, "poolSize": 7},
+        "cleanup": {"taskPods": False},
+    },
+    "the other CronJob": {"cleanup": {"database": False}, "statsd": {"enabled": False}},
+    "policies without a pool": {"pgbouncer": {"enabled": False}},
+    "ingress of AWS, with single sign-on": {
+        "access": {
+            "host": "airflow.example.com",
+            "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1-2",
+            "oidc": OIDC,
+        },
+        **CLIENTS,
+    },
+    "ingress with a certificate in a Secret": {
+        "access": {
+            "host": "airflow.example.com",
+            "ingressClass": "nginx",
+            "tlsSecretName": "airflow-tls",
+            "ingressAnnotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"},
+        },
+        "networkPolicies": {"enabled": False},
+    },
+    "git-sync over https": {"dags": {"source": "gitSync", **GIT}},
+    "git-sync over ssh": {"dags": {"source": "gitSync", **OVER_SSH}},
+    "git bundle": {"dags": {"source": "gitBundle", **GIT}},
+    "tasks launch pods": {"airflow": {"tasksLaunchPods": True}},
 }
 
 
@@ -51,9 +83,7 @@ def settings(**extra: Any) -> EnvironmentSettings:
     return EnvironmentSettings.model_validate_json(json.dumps({**given, **extra}))
 
 
-def values_of(
-    environment: EnvironmentSettings, features: chart_values.ChartFeatures | None = None
-) -> dict[str, Any]:
+def values_of(environment: EnvironmentSettings) -> dict[str, Any]:
     """Values as the program makes them, with plain text where it has Outputs."""
     config = airflow_cfg.build_airflow_cfg(
         airflow_cfg.config_files(),
@@ -63,8 +93,10 @@ def values_of(
         overrides=environment.airflow.config,
         catalogue=airflow_cfg.load_catalogue(environment.airflow.version),
     )
-    wiring = chart_values.ChartWiring(checksums={"secrets": "a" * 64, "database-ca": "b" * 64})
-    return chart_values.build_values(environment, airflow_cfg=config, wiring=wiring, features=features)
+    wiring = chart_values.ChartWiring(
+        checksums={"secrets": "a" * 64, "database-ca": "b" * 64}, pgbouncer_checksum="a" * 64
+    )
+    return chart_values.build_values(environment, airflow_cfg=config, wiring=wiring)
 
 
 def stack_files() -> list[str]:
@@ -80,8 +112,7 @@ def scenario_values(scenario: str) -> dict[str, Any]:
     """Values of one of `SCENARIO_NAMES`."""
     if scenario.startswith("stack file "):
         return values_of(environments.settings(scenario.removeprefix("stack file ")))
-    extra, features = SCENARIOS[scenario]
-    return values_of(settings(**extra), features)
+    return values_of(settings(**SCENARIOS[scenario]))
 
 
 @dataclass(frozen=True)
@@ -116,12 +147,16 @@ class Render:
 
     @property
     def pods(self) -> dict[str, Manifest]:
-        """Pod specs by workload, the task pod's among them."""
+        """Pod specs by workload, those of CronJobs and the task pod's among them."""
         pods = {
             name: manifest["spec"]["template"]["spec"]
             for name, manifest in self.of_kind("Deployment").items()
         }
-        return {**pods, "task": self.task_pod["spec"]}
+        jobs = {
+            name: manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+            for name, manifest in self.of_kind("CronJob").items()
+        }
+        return {**pods, **jobs, "task": self.task_pod["spec"]}
 
     def containers(self) -> dict[str, Manifest]:
         """All containers, init containers too, by "workload/container"."""

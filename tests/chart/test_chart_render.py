@@ -7,7 +7,16 @@ import subprocess
 
 import pytest
 import yaml
-from chart_rendering import NAMESPACE, SCENARIO_NAMES, render, run_helm, scenario_values, settings, values_of
+from chart_rendering import (
+    NAMESPACE,
+    PLAIN,
+    SCENARIO_NAMES,
+    render,
+    run_helm,
+    scenario_values,
+    settings,
+    values_of,
+)
 
 from infra import naming
 
@@ -15,8 +24,9 @@ pytestmark = pytest.mark.chart
 
 scenarios = pytest.mark.parametrize("scenario", SCENARIO_NAMES)
 # What a task must not have: with it, it would reach the database or read every Connection.
+URLS = {naming.METADATA_SECRET, naming.POOLED_METADATA_SECRET}
 SECRETS_OF_SERVERS = {
-    naming.METADATA_SECRET,
+    *URLS,
     naming.FERNET_KEY_SECRET,
     naming.API_SECRET_KEY_SECRET,
     naming.JWT_SECRET,
@@ -65,11 +75,14 @@ def test_task_pods_name_no_secret_of_the_servers(chart, rendered, scenario):
 
 @scenarios
 def test_servers_have_database_and_keys_and_only_two_sign_tokens(chart, rendered, scenario):
+    """The URL is that of PgBouncer where there is one, else that of the database."""
     pods = rendered(chart, scenario).pods
+    url = naming.POOLED_METADATA_SECRET if "airflow-pgbouncer" in pods else naming.METADATA_SECRET
+    servers = SECRETS_OF_SERVERS - URLS | {url}
     for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
-        wanted = SECRETS_OF_SERVERS - {naming.JWT_SECRET}
+        wanted = servers - {naming.JWT_SECRET}
         if name in ("api-server", "scheduler"):
-            wanted = SECRETS_OF_SERVERS
+            wanted = servers
         assert secrets_named(pods[f"airflow-{name}"]) & SECRETS_OF_SERVERS == wanted
 
 
@@ -104,7 +117,7 @@ def test_every_container_has_requests_and_a_memory_limit(chart, rendered, scenar
 @scenarios
 def test_one_airflow_image_in_all_pods_and_in_the_configuration(chart, rendered, scenario):
     result = rendered(chart, scenario)
-    others = ("git-sync", "statsd")
+    others = ("git-sync", "statsd", "pgbouncer")
     images = {
         container["image"]
         for name, container in result.containers().items()
@@ -191,13 +204,16 @@ def test_rotation_rolls_every_server(chart, rendered, scenario):
         if name.endswith("-statsd"):
             continue
         annotations = manifest["spec"]["template"]["metadata"]["annotations"]
-        assert annotations["checksum/secrets"] == "a" * 64, name
+        assert annotations.get("checksum/secrets", annotations.get("checksum/pgbouncer")) == "a" * 64, name
         assert annotations["checksum/database-ca"] == "b" * 64, name
 
 
 def test_a_changed_option_rolls_every_server(helm, chart, rendered, tmp_path):
-    changed = settings(airflow={"size": "small", "config": {"core": {"max_map_length": "7"}}})
-    before, after = rendered(chart, "small"), render(helm, chart, values_of(changed), tmp_path)
+    changed = settings(**PLAIN, airflow={"size": "small", "config": {"core": {"max_map_length": "7"}}})
+    before, after = (
+        rendered(chart, "small, nothing around it"),
+        render(helm, chart, values_of(changed), tmp_path),
+    )
     assert after.airflow_cfg["core"]["max_map_length"] == "7"
     for name, manifest in after.of_kind("Deployment").items():
         old = before.of_kind("Deployment")[name]
@@ -217,13 +233,13 @@ def test_only_launchers_may_start_pods(chart, rendered):
         accounts = result.of_kind("ServiceAccount")
         return {subject["name"] for subject in binding["subjects"]} & accounts.keys()
 
-    assert naming.SERVICE_ACCOUNTS.worker not in launchers("small")
-    assert naming.SERVICE_ACCOUNTS.scheduler in launchers("small")
+    assert naming.SERVICE_ACCOUNTS.worker not in launchers("small, nothing around it")
+    assert naming.SERVICE_ACCOUNTS.scheduler in launchers("small, nothing around it")
     assert naming.SERVICE_ACCOUNTS.worker in launchers("tasks launch pods")
 
 
 def test_disruption_budgets_come_with_more_than_one_replica(chart, rendered):
-    for scenario in ("small", "medium"):
+    for scenario in ("small, nothing around it", "medium"):
         result = rendered(chart, scenario)
         budgets = {
             manifest["spec"]["selector"]["matchLabels"]["component"]

@@ -261,6 +261,8 @@ def record(
 
     async def run() -> None:
         mocks.set_mocks(_Answers(), project=project, stack=stack_name, preview=False, monitor=recorder)
+        # Outputs that a unit test left belong to a loop that nobody runs any more; a program waits for all.
+        settings.SETTINGS.outputs.clear()
         settings.set_root_resource(None)  # the mocks bring a stack of their own
         runtime_config.set_all_config(texts, [])
         await stack.run_in_stack(program)

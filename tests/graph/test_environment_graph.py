@@ -47,11 +47,12 @@ INVENTORY = {
     "kubernetes:core/v1:Namespace": 1,
     "kubernetes:core/v1:ConfigMap": 3,
     "kubernetes:core/v1:ServiceAccount": 2,
-    "kubernetes:core/v1:Secret": 5,
+    "kubernetes:core/v1:Secret": 8,
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": 3,
     "kubernetes:batch/v1:Job": 1,
     "kubernetes:helm.sh/v3:Release": 1,
     "pulumi-python:dynamic/airflow:KeyRing": 4,
-    "pulumi-python:dynamic/airflow:RandomSecret": 2,
+    "pulumi-python:dynamic/airflow:RandomSecret": 3,
     "pulumi-python:dynamic/airflow:DatabaseTenant": 1,
 }
 # What must not be lost has a recovery set, alarms, and a migration that takes snapshots.
@@ -285,10 +286,11 @@ def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
                     path,
                 )
                 assert resource.type in SECRET_TYPES, resource.name
-    # Two keys, two URLs, three passwords: the search finds what it looks for. The key that signs tokens is
-    # written in another form. A persistent environment keeps its Fernet keys a second time.
+    # Two keys, three passwords, two URLs of each way to the database, and PgBouncer's users and statistics:
+    # the search finds what it looks for. The key that signs tokens is written in another form. A persistent
+    # environment keeps its Fernet keys a second time.
     kept = [item for item in environment_graph.resources if item.name == "recovery-set-fernet-keys-value"]
-    assert secret == 7 + len(kept)
+    assert secret == 11 + len(kept)
     signing = environment_graph.one("secrets-jwt-secret")
     assert {path.split(".")[0] for path in signing.secret_inputs} == {"stringData"}
     assert not RANDOM.search(json.dumps(environment_graph.exports))

@@ -222,6 +222,7 @@ def test_parameters_follow_the_settings():
             "owner": "x",
             "cluster": {"stack": "a/b/c"},
             "access": {"host": "airflow.example.com"},
+            "networkPolicies": {"enabled": False},
         }
     )
     parameters = airflow_cfg.config_parameters(settings, remote_logs_bucket="b", secrets_prefix="p")

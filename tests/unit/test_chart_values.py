@@ -19,6 +19,14 @@ from infra.settings import EnvironmentSettings, Size
 STAND_IN = Path(__file__).resolve().parents[2] / "embedded" / "charts" / "airflow"
 CFG = {"core": {"parallelism": "32"}}
 COMPONENTS = ("scheduler", "apiServer", "dagProcessor", "triggerer")
+HOST = {"host": "airflow.example.com"}
+CLIENTS = {"clientNetworks": ["10.1.0.0/16"]}
+OIDC = {
+    "issuer": "https://login.example.com",
+    "clientId": "airflow",
+    "clientSecretName": "oidc-client",
+    "roles": {"platform": ["Admin"]},
+}
 GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1"}
 
 
@@ -36,14 +44,12 @@ def build(
     environment: EnvironmentSettings | None = None,
     *,
     wiring: chart_values.ChartWiring | None = None,
-    features: chart_values.ChartFeatures | None = None,
     directory: Path = chart_values.VALUES_DIRECTORY,
 ) -> chart_values_rules.Values:
     return chart_values.build_values(
         environment or settings(),
         airflow_cfg=CFG,
         wiring=wiring or chart_values.ChartWiring(),
-        features=features,
         directory=directory,
     )
 
@@ -56,21 +62,27 @@ def at(values: Any, path: str) -> Any:
 
 # Every way to switch the shape of the values, each against the one before.
 VARIANTS = {
-    "plain": (settings(), None),
-    "small": (settings(airflow={"size": "small"}), None),
-    "large, replicas": (settings(airflow={"size": "large", "replicas": {"triggerer": 5}}), None),
-    "no canary": (settings(canary=False), None),
-    "host": (settings(access={"host": "airflow.example.com"}), None),
-    "git-sync": (settings(dags={"source": "gitSync", **GIT, "credentialsSecret": "git"}), None),
-    "git bundle": (settings(dags={"source": "gitBundle", **GIT, "credentialsSecret": "git"}), None),
-    "policies": (
-        settings(),
-        chart_values.ChartFeatures(network_policies=True, client_networks=("10.0.0.0/8",)),
+    "plain": settings(),
+    "small": settings(airflow={"size": "small"}),
+    "large, replicas": settings(airflow={"size": "large", "replicas": {"triggerer": 5}}),
+    "no canary": settings(canary=False),
+    "host": settings(access=HOST, networkPolicies=CLIENTS),
+    "single sign-on": settings(access={**HOST, "oidc": OIDC}, networkPolicies=CLIENTS),
+    "certificate in a Secret": settings(
+        access={**HOST, "tlsSecretName": "tls", "ingressAnnotations": {"a/b": "c"}}, networkPolicies=CLIENTS
     ),
-    "statsd": (settings(), chart_values.ChartFeatures(statsd=True)),
-    "launching tasks": (settings(), chart_values.ChartFeatures(tasks_launch_pods=True)),
+    "git-sync": settings(dags={"source": "gitSync", **GIT, "credentialsSecret": "git"}),
+    "git bundle": settings(dags={"source": "gitBundle", **GIT, "credentialsSecret": "git"}),
+    "policies with scrapers": settings(networkPolicies={"scraperNamespaces": ["monitoring"]}),
+    "nothing around it": settings(
+        pgbouncer={"enabled": False},
+        networkPolicies={"enabled": False},
+        statsd={"enabled": False},
+        cleanup={"taskPods": False, "database": False},
+    ),
+    "launching tasks": settings(airflow={"tasksLaunchPods": True}),
 }
-each_variant = pytest.mark.parametrize(("environment", "features"), VARIANTS.values(), ids=VARIANTS)
+each_variant = pytest.mark.parametrize("environment", VARIANTS.values(), ids=VARIANTS)
 
 trees = st.recursive(
     st.integers() | st.lists(st.integers(), max_size=2),
@@ -105,12 +117,12 @@ def test_base_size_and_computed_values_are_laid_over_each_other():
 
 
 @each_variant
-def test_what_code_sets_cannot_be_set_in_files(environment, features, tmp_path):
+def test_what_code_sets_cannot_be_set_in_files(environment, tmp_path):
     """Else a file's value would be lost without a word. Sizing and annotations are shared on purpose."""
     for name in ("base", environment.airflow.size.value):
         (tmp_path / f"{name}.yaml").write_text("{}")
     (tmp_path / "task_pod.yaml.tpl").write_text("")
-    computed = build(environment, features=features, directory=tmp_path)
+    computed = build(environment, directory=tmp_path)
     for path in chart_values_rules.leaves(computed):
         if "podAnnotations" in path or path.endswith(".replicas"):
             continue
@@ -118,8 +130,8 @@ def test_what_code_sets_cannot_be_set_in_files(environment, features, tmp_path):
 
 
 @each_variant
-def test_the_schema_of_the_stand_in_takes_all_that_can_be_set(environment, features):
-    values = build(environment, features=features)
+def test_the_schema_of_the_stand_in_takes_all_that_can_be_set(environment):
+    values = build(environment)
     chart_values_rules.check_schema(values, chart_values_rules.load_schema(STAND_IN))
 
 
@@ -224,7 +236,7 @@ def test_keys_that_helm_would_ignore_are_found_with_the_nearest_name():
 def test_outputs_stand_at_leaves_and_pass_the_schema():
     secret = pulumi.Output.secret("name")
     wiring = chart_values.ChartWiring(
-        metadata_secret=secret, checksums={"keys": pulumi.Output.from_input("1")}
+        pooled_metadata_secret=secret, checksums={"keys": pulumi.Output.from_input("1")}
     )
     values = build(wiring=wiring)
     assert at(values, "data.metadataSecretName") is secret
@@ -233,8 +245,8 @@ def test_outputs_stand_at_leaves_and_pass_the_schema():
 
 
 @each_variant
-def test_every_environment_has_what_makes_it_safe(environment, features):
-    values = build(environment, features=features)
+def test_every_environment_has_what_makes_it_safe(environment):
+    values = build(environment)
     for key in ("fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName"):
         assert values[key]
     for path in ("postgresql", "redis", "createUserJob", "migrateDatabaseJob", "triggerer.persistence"):
@@ -253,8 +265,8 @@ def test_every_environment_has_what_makes_it_safe(environment, features):
 
 def test_a_variable_is_set_in_one_place_only():
     """Server-side apply refuses a container with one name twice."""
-    for environment, features in VARIANTS.values():
-        values = build(environment, features=features)
+    for environment in VARIANTS.values():
+        values = build(environment)
         shared = [item["name"] for item in values["env"]] + [item["envName"] for item in values["secret"]]
         for component in COMPONENTS:
             names = shared + [item["name"] for item in values[component].get("env", [])]
@@ -265,16 +277,15 @@ def test_tasks_may_launch_pods_only_where_that_is_wanted():
     closed = build()
     assert at(closed, "workers.serviceAccount.name") != naming.SERVICE_ACCOUNTS.worker
     assert at(closed, "workers.kubernetes.serviceAccount.automountServiceAccountToken") is False
-    opened = build(features=chart_values.ChartFeatures(tasks_launch_pods=True))
+    opened = build(settings(airflow={"tasksLaunchPods": True}))
     assert at(opened, "workers.serviceAccount.name") == naming.SERVICE_ACCOUNTS.worker
     assert at(opened, "triggerer.serviceAccount.automountServiceAccountToken") is True
 
 
 def test_network_policies_let_task_pods_reach_the_api_server():
-    features = chart_values.ChartFeatures(network_policies=True, client_networks=("10.1.0.0/16",))
-    sources = at(build(features=features), "apiServer.networkPolicy.ingress.from")
-    assert {"podSelector": {"matchLabels": {"tier": "airflow", "release": "airflow"}}} in sources
-    assert {"ipBlock": {"cidr": "10.1.0.0/16"}} in sources
+    sources = at(build(settings(networkPolicies=CLIENTS)), "apiServer.networkPolicy.ingress.from")
+    tasks = {"tier": "airflow", "release": "airflow", "component": "worker"}
+    assert sources == [{"podSelector": {"matchLabels": tasks}}, {"ipBlock": {"cidr": "10.1.0.0/16"}}]
 
 
 def test_the_canary_is_a_bundle_of_its_own_beside_any_source():

@@ -35,18 +35,33 @@ release: {{ .root.Release.Name }}
   valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}}}
 {{- end -}}
 
-{{/* Variables of all long-running containers. */}}
+{{/* Variables of all containers of Airflow; those of the user not where `alone`. */}}
 {{- define "airflow.environment" -}}
 {{- $values := .root.Values -}}
 - {name: AIRFLOW_HOME, value: /opt/airflow}
 {{ include "airflow.secret_variable" (list "AIRFLOW__CORE__FERNET_KEY" $values.fernetKeySecretName "fernet-key") }}
 {{ include "airflow.secret_variable" (list "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" $values.data.metadataSecretName "connection") }}
 {{ include "airflow.secret_variable" (list "AIRFLOW__API__SECRET_KEY" $values.apiSecretKeySecretName "api-secret-key") }}
+{{- if not .alone }}
 {{- with $values.env }}
 {{ toYaml . }}
 {{- end }}
 {{- range $values.secret }}
 {{ include "airflow.secret_variable" (list .envName .secretName .secretKey) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "airflow.other_image" -}}
+{{ .repository }}:{{ .tag }}
+{{- end -}}
+
+{{/* Where the pods of a component may run. */}}
+{{- define "airflow.placement" -}}
+{{- range $key := list "priorityClassName" "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" -}}
+{{- with index $ $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

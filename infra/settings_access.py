@@ -1,0 +1,131 @@
+"""Settings of how people reach Airflow: ingress, single sign-on, the first administrator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from infra.settings_model import DnsLabel, HostName, Model, inconsistent
+
+# Annotations of the ingress that the program computes: a load balancer open to the world, or one without TLS,
+# must not be a line in a stack file.
+COMPUTED_ANNOTATIONS: Final = (
+    "alb.ingress.kubernetes.io/scheme",
+    "alb.ingress.kubernetes.io/target-type",
+    "alb.ingress.kubernetes.io/listen-ports",
+    "alb.ingress.kubernetes.io/healthcheck-path",
+    "alb.ingress.kubernetes.io/certificate-arn",
+)
+AnnotationName = Annotated[
+    str, Field(pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
+]
+# Roles of Airflow's FAB auth manager:
+# https://airflow.apache.org/docs/apache-airflow-providers-fab/stable/auth-manager/access-control.html
+Role = Literal["Admin", "Op", "User", "Viewer"]
+
+
+class OidcSettings(Model):
+    """Single sign-on with OpenID Connect; people are registered at their first login."""
+
+    issuer: str = Field(
+        pattern=r"^https://[^\s?#]+[^\s?#/]$",
+        max_length=2048,
+        description="URL of the provider, as in its tokens; /.well-known/openid-configuration is below it.",
+    )
+    client_id: str = Field(
+        min_length=1, max_length=512, description="Identifier of Airflow's client at the provider. No secret."
+    )
+    client_secret_name: DnsLabel = Field(
+        description="Name of a Secret in the namespace with the client's secret under `client-secret`."
+    )
+    roles_claim: str = Field(
+        default="groups",
+        pattern=r"^[A-Za-z0-9_.:/-]{1,256}$",
+        description="Claim of the ID token with a person's groups: a list of texts.",
+    )
+    roles: dict[Annotated[str, Field(min_length=1, max_length=256)], tuple[Role, ...]] = Field(
+        min_length=1,
+        description="Group at the provider -> roles in Airflow (Admin, Op, User, Viewer), at every login "
+        "anew. Who is in none of the groups may log in and see nothing.",
+    )
+
+    @model_validator(mode="after")
+    def _somebody_administers(self) -> Self:
+        if not any("Admin" in roles for roles in self.roles.values()):
+            raise inconsistent(
+                ("roles", self.roles, "needs a group with role Admin; nobody else could be one")
+            )
+        return self
+
+
+class AccessSettings(Model):
+    """How people reach Airflow's API server; without a host only by port forwarding."""
+
+    host: HostName | None = Field(
+        default=None, description="Host name of the ingress; absent means no ingress."
+    )
+    ingress_class: DnsLabel = Field(default="alb", description="IngressClass that serves the host.")
+    certificate_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[\w-]+$",
+        description="ACM certificate of the host; without it the load balancer looks for one by host name.",
+    )
+    tls_secret_name: DnsLabel | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/tls with the host's certificate, for an ingress controller "
+        "that takes it from there.",
+    )
+    ingress_annotations: dict[AnnotationName, str] = Field(
+        default_factory=dict,
+        description="More annotations of the ingress, for its controller. The load balancer stays internal, "
+        "with TLS: those annotations are the program's.",
+    )
+    oidc: OidcSettings | None = Field(
+        default=None,
+        description="Single sign-on with OpenID Connect in place of passwords; there is no first "
+        "administrator then. Absent: users and passwords in the metadata database.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        needs_host = {
+            "certificateArn": self.certificate_arn,
+            "tlsSecretName": self.tls_secret_name,
+            "ingressAnnotations": self.ingress_annotations or None,
+            # The provider sends the browser back to an address that it knows.
+            "oidc": self.oidc and self.oidc.issuer,
+        }
+        mistakes: list[tuple[str, object, str]] = [
+            (key, value, "has no effect without host")
+            for key, value in needs_host.items()
+            if value is not None and self.host is None
+        ]
+        if self.certificate_arn is not None and self.tls_secret_name is not None:
+            mistakes.append(
+                ("tlsSecretName", self.tls_secret_name, "set one of: certificateArn, tlsSecretName")
+            )
+        mistakes += [
+            (f"ingressAnnotations.{name}", value, "the program sets this annotation itself; remove it")
+            for name, value in self.ingress_annotations.items()
+            if name in COMPUTED_ANNOTATIONS
+        ]
+        if mistakes:
+            raise inconsistent(*mistakes)
+        return self
+
+
+class AdministratorSettings(Model):
+    """The first administrator of Airflow; the password is generated and kept in a Secret."""
+
+    username: str = Field(
+        default="admin",
+        pattern=r"^[A-Za-z0-9._@+-]{1,64}$",
+        description="Name to log in with, for the first time.",
+    )
+    email: str = Field(
+        default="admin@example.invalid",
+        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        max_length=254,
+        description="E-mail address; Airflow requires one and sends nothing to it by itself.",
+    )
