@@ -6,6 +6,9 @@ STACK ?= staging
 # Where scripts/bootstrap puts uv on a machine that has none.
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-iac/uv/bin:$(PATH)
 
+# Each run would compile every module it imports, which is half of what short commands take.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON := .venv/bin/python
 EMBEDDED := .venv/bin/embedded
 # Runs a command against the embedded cloud; it sets the environment and nothing else.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,15 +100,33 @@ def cluster_reference(
     return _looked_up(settings, region, account_id, provider)
 
 
+def missing_cluster(stack: str) -> str:
+    """Return the sentence for a stack that holds no cluster, with the command that makes one."""
+    name = stack.rsplit("/", 1)[-1]
+    return (
+        f"There is no cluster in stack {stack}, which airflow:cluster.stack names. "
+        f"Make it by `airflow-env up STACK`, or by `pulumi --cwd cluster up --stack {name}`."
+    )
+
+
 def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
     reference = pulumi.StackReference("cluster", stack_name=stack)
+
+    def output(name: str) -> pulumi.Output[Any]:
+        def required(outputs: Mapping[str, Any]) -> Any:
+            if name not in outputs:
+                raise pulumi.RunError(missing_cluster(stack))
+            return outputs[name]
+
+        return reference.outputs.apply(required)
+
     return ClusterReference(
-        name=reference.require_output(NAME),
-        endpoint=reference.require_output(ENDPOINT),
-        certificate_authority=reference.require_output(CERTIFICATE_AUTHORITY),
-        vpc_id=reference.require_output(VPC_ID),
-        private_subnet_ids=reference.require_output(PRIVATE_SUBNET_IDS),
-        security_group_id=reference.require_output(SECURITY_GROUP_ID),
+        name=output(NAME),
+        endpoint=output(ENDPOINT),
+        certificate_authority=output(CERTIFICATE_AUTHORITY),
+        vpc_id=output(VPC_ID),
+        private_subnet_ids=output(PRIVATE_SUBNET_IDS),
+        security_group_id=output(SECURITY_GROUP_ID),
         database_host=reference.get_output(database_endpoint.EXPORT),
         region=region,
         account_id=account_id,

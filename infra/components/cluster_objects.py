@@ -9,7 +9,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 # Names that environments may rely on.
-INGRESS_CLASS: Final = "airflow"
+INGRESS_CLASS: Final = "alb"
+LOAD_BALANCER: Final = "airflow"
 STORAGE_CLASS: Final = "encrypted-gp3"
 NODE_POOL: Final = "airflow"
 
@@ -122,8 +123,8 @@ class ClusterObjects(pulumi.ComponentResource):
     def _ingress_class(self) -> pulumi.Output[str]:
         # A group is one load balancer for every Ingress of the class:
         # https://docs.aws.amazon.com/eks/latest/userguide/auto-configure-alb.html
-        spec = {"scheme": "internal", "group": {"name": INGRESS_CLASS}}
-        parameters = self._custom("load-balancer", EKS_API, "IngressClassParams", INGRESS_CLASS, spec)
+        spec = {"scheme": "internal", "group": {"name": LOAD_BALANCER}}
+        parameters = self._custom("load-balancer", EKS_API, "IngressClassParams", LOAD_BALANCER, spec)
         ingress_class = kubernetes.networking.v1.IngressClass(
             f"{self._name}-ingress-class",
             metadata={"name": INGRESS_CLASS},

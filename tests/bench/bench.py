@@ -1,6 +1,6 @@
 """Measures what the project promises, beside the targets, with the machine's load.
 
-    python tests/bench/bench.py            the cloud from cache, `make up` from cache, the idle cloud's memory
+    python tests/bench/bench.py            all but the set-up
     BENCH_SETUP=1 python tests/bench/bench.py    also the set-up from nothing, in a cache of its own
 
 Nothing is judged by its time, which depends on the machine. The cloud that is measured keeps its state in a
@@ -15,46 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
+import chart_ready
+import preview
+from measurement import BIN, ROOT, Measurement, load, run, timed
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = ROOT / ".venv" / "bin"
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One figure beside its target."""
-
-    name: str
-    value: str
-    target: str
-    load: str
-
-
-def load() -> str:
-    """Load average of the last minute per core, as the kernel gives it."""
-    return f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-
-
-def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> int:
-    """Run a command with more variables, showing it and its output; its exit code."""
-    print(f"$ {' '.join(map(str, command))}", flush=True)
-    words = [str(part) for part in command]
-    return subprocess.run(words, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
-
-
-def timed(name: str, target: str, command: Sequence[str | Path], variables: Mapping[str, str]) -> Measurement:
-    """Run a command that must succeed, and take its wall time."""
-    before, start = load(), time.monotonic()
-    code = run(command, variables)
-    seconds = time.monotonic() - start
-    return Measurement(name, f"{seconds:.1f} s" if code == 0 else f"failed ({code})", target, before)
 
 
 def cloud_runs() -> bool:
@@ -100,6 +69,8 @@ def measured(variables: Mapping[str, str]) -> list[Measurement]:
         rows.append(timed("embedded up, cache to node Ready", "20 s", (BIN / "embedded", "up"), variables))
         run((BIN / "embedded", "reset"), variables)
         rows.append(timed("make up with caches", "3 min", ("make", "up"), variables))
+        rows += chart_ready.figures("staging", variables)
+        rows += preview.figures("prod", variables)
     finally:
         run(("make", "down"), variables)
         run((BIN / "embedded", "reset"), variables)
