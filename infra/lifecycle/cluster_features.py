@@ -6,14 +6,49 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.lifecycle.cluster_access import cluster_access
+from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Outcome, Row
+from infra.settings import EnvironmentSettings
 
 POD_IDENTITY_ADDON: Final = "eks-pod-identity-agent"
 NETWORK_ADDON: Final = "vpc-cni"
 # Other programs that enforce NetworkPolicies, by the DaemonSet that each runs.
 POLICY_ENGINES: Final = ("calico-node", "cilium")
+
+
+def rows(chosen: EnvironmentSettings) -> list[Row]:
+    """Look at the cluster that the settings give by name; one that cannot be asked is one red row."""
+    name = str(chosen.cluster.name)
+    eks = boto3.client("eks", region_name=chosen.region)
+    try:
+        cluster = dict(eks.describe_cluster(name=name)["cluster"])
+        with cluster_access(name, chosen.region, "kube-system") as access:
+            found = access.json("get", "configmaps", "--field-selector", "metadata.name=amazon-vpc-cni")
+            switch = next((item.get("data") or {} for item in found["items"]), {})
+            daemon_sets = _names(access.json("get", "daemonsets", "--all-namespaces"))
+            classes = _names(access.json("get", "ingressclasses"))
+        return [
+            pod_identity_row(cluster, installed_addon(eks, name, POD_IDENTITY_ADDON)),
+            network_policy_row(
+                wanted=chosen.network_policies.enabled,
+                switch=switch,
+                addon=installed_addon(eks, name, NETWORK_ADDON),
+                daemon_sets=daemon_sets,
+            ),
+            ingress_class_row(chosen.access.host, chosen.access.ingress_class, classes),
+        ]
+    except (BotoCoreError, ClientError) as error:
+        return [Row.judged("cluster", False, f"EKS was asked for {name} and said: {error}")]
+    except LifecycleError as error:
+        return [Row.judged("cluster", False, f"{error.message} {error.next_step}")]
+
+
+def _names(listing: Mapping[str, Any]) -> list[str]:
+    return [str(item["metadata"]["name"]) for item in listing.get("items", [])]
 
 
 def pod_identity_row(cluster: Mapping[str, Any], addon: Mapping[str, Any] | None) -> Row:

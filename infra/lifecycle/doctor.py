@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import versions
-from infra.lifecycle import environments, processes
+from infra.lifecycle import cluster_features, environments, processes
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
@@ -56,6 +56,8 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     rows += aws_rows(chosen.account_id, chosen.region)
     rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
     rows += _guarded("API server", lambda: _api_server(chosen))
+    if chosen.cluster.name is not None:
+        rows += cluster_features.rows(chosen)
     return rows
 
 
