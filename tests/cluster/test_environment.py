@@ -15,6 +15,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from pod_access import ALLOWED, worker_says
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -132,6 +133,44 @@ def test_the_administrators_password_opens_airflow_and_another_does_not(environm
     expected = base64.b64decode(secret["data"]["password"]).decode()
     assert succeed("airflow-env", "password", STACK).strip() == expected
     assert expected not in environment.said
+
+
+@pytest.mark.contract(
+    "eks",
+    "A pod with the workers' role uses its own bucket and secret; another bucket, the same bucket over http and "
+    "another environment's secret are refused",
+    "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
+)
+def test_a_worker_reaches_what_is_its_own_and_nothing_else(environment: Environment) -> None:
+    s3, secrets = boto3.client("s3"), boto3.client("secretsmanager")
+    bucket, other = environment.outputs["logsBucket"], f"{environment.outputs['logsBucket'][:50]}-other"
+    own_secret = f"{environment.outputs['secretsPrefix']}/connections/access-probe"
+    other_secret = "another-environment/connections/access-probe"
+    key = "access-probe"
+    s3.create_bucket(Bucket=other, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    for secret in (own_secret, other_secret):
+        secrets.create_secret(Name=secret, SecretString="probe")
+    s3.put_object(Bucket=other, Key=key, Body=b"1")
+    names = {"bucket": bucket, "other_bucket": other, "key": key}
+    try:
+        said = worker_says(environment, {**names, "secret": own_secret, "other_secret": other_secret})
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_object(Bucket=other, Key=key)
+        s3.delete_bucket(Bucket=other)
+        for secret in (own_secret, other_secret):
+            secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    assert said == {
+        "write own bucket": ALLOWED,
+        "read own bucket": ALLOWED,
+        "read other bucket": "AccessDenied",
+        "write other bucket": "AccessDenied",
+        "read own bucket over http": "AccessDenied",
+        "write own bucket over http": "AccessDenied",
+        "read own secret": ALLOWED,
+        "read other secret": "AccessDeniedException",
+        "delete own secret": "AccessDeniedException",
+    }
 
 
 def test_down_leaves_nothing_of_the_environment(environment: Environment) -> None:
