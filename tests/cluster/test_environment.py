@@ -137,7 +137,7 @@ def test_the_administrators_password_opens_airflow_and_another_does_not(environm
 
 @pytest.mark.contract(
     "eks",
-    "A pod with the workers' role uses its own bucket and secret; another bucket, the same bucket over http and "
+    "A pod with the workers' role uses its own bucket and secret; another bucket, its own over http and "
     "another environment's secret are refused",
     "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
 )
