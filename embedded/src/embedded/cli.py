@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Annotated, NoReturn, Self
 
 import typer
@@ -37,6 +38,15 @@ app.add_typer(fault_commands.faults, name="faults")
 app.add_typer(fault_commands.latency, name="latency")
 # Paths and other programs' messages are text, not markup.
 _console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+class ClusterKind(enum.StrEnum):
+    """Where pods run."""
+
+    NODE = "node"
+    KUBECONFIG = "kubeconfig"
+
+
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -65,15 +75,48 @@ def find_checkout(place: Path) -> Path:
 
 
 @app.command()
-def up(context: typer.Context) -> None:
+def up(
+    context: typer.Context,
+    cluster: Annotated[
+        ClusterKind | None,
+        typer.Option(
+            help="`node`: a Kubernetes of its own (the default). `kubeconfig`: the cluster that KUBECONFIG "
+            "names; no root is needed, and nothing is built. Kept until `reset`.",
+        ),
+    ] = None,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --cluster kubeconfig: the IPv4 address of this machine that the cluster reaches; "
+            "default: the one that leads to its API server.",
+        ),
+    ] = None,
+) -> None:
     """Start the cloud, or whatever part of it does not run."""
     from embedded import lifecycle
+    from embedded.brought_cluster import lifecycle as brought_lifecycle
     from embedded.faults.settings import read_settings, settings_path
     from embedded.setup import toolchain
 
     identity: CloudIdentity = context.obj
+    brought = cluster is ClusterKind.KUBECONFIG or (cluster is None and identity.brought is not None)
+    if identity.brought and not brought:
+        raise EmbeddedError(
+            f"{identity.name} is on a cluster that was brought, and its state is made for that one",
+            "run `embedded reset`, then `embedded up`",
+        )
+    if advertise and not brought:
+        raise EmbeddedError(
+            "--advertise goes with --cluster kubeconfig: a node of its own has addresses of its own",
+            "leave it out, or add --cluster kubeconfig",
+        )
     with Steps() as steps:
-        started = lifecycle.up(identity, toolchain(), steps.announce)
+        if brought:
+            identity = brought_lifecycle.identity_with(identity, advertise)
+            started = brought_lifecycle.up(identity, toolchain(node=False), steps.announce)
+        else:
+            started = lifecycle.up(identity, toolchain(), steps.announce)
     if started:
         _console.print(f"{identity.name} is up after {steps.elapsed:.0f} s: started {', '.join(started)}.")
     else:
@@ -87,21 +130,25 @@ def up(context: typer.Context) -> None:
 @app.command()
 def down(context: typer.Context) -> None:
     """Stop the cloud and take it off the machine; its state is kept."""
-    from embedded import lifecycle
-
     with Steps() as steps:
-        lifecycle.down(context.obj, steps.announce)
+        _life(context.obj).down(context.obj, steps.announce)
     _console.print(f"{context.obj.name} is down; its state is kept in {context.obj.state_directory}.")
 
 
 @app.command()
 def reset(context: typer.Context) -> None:
     """Stop the cloud and delete its state: databases, buckets, cluster, images."""
-    from embedded import lifecycle
-
     with Steps() as steps:
-        lifecycle.reset(context.obj, steps.announce)
+        _life(context.obj).reset(context.obj, steps.announce)
     _console.print(f"{context.obj.name} is gone.")
+
+
+def _life(identity: CloudIdentity) -> ModuleType:
+    """The module whose `down` and `reset` are this cloud's."""
+    from embedded import lifecycle
+    from embedded.brought_cluster import lifecycle as brought_lifecycle
+
+    return brought_lifecycle if identity.brought else lifecycle
 
 
 @app.command()
@@ -110,7 +157,7 @@ def status(context: typer.Context, as_json: _Json = False) -> None:
     from embedded.setup import toolchain
     from embedded.status import HEALTHY, collect
 
-    parts = collect(context.obj, toolchain())
+    parts = collect(context.obj, toolchain(node=context.obj.brought is None))
     if as_json:
         print(json.dumps([part.as_json() for part in parts], indent=2))
     elif parts:
@@ -170,7 +217,7 @@ def run(
     from embedded.setup import toolchain
 
     identity: CloudIdentity = context.obj
-    tools = toolchain()
+    tools = toolchain(node=identity.brought is None)
     if not Supervisor(identity).alive("aws"):
         raise EmbeddedError(f"the cloud of {identity.checkout} is not up", "run `embedded up`")
     _execute(command, merged(environment_for(identity, tools), os.environ))

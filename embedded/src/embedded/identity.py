@@ -1,16 +1,18 @@
 """Who an embedded cloud is: names, addresses and directories, all derived from its checkout's path.
 
-Nothing is stored and nothing is chosen at start, so every process of a cloud computes the same
-identity, and the clouds of several checkouts live side by side on one machine.
+Every process of a cloud computes the same identity, and the clouds of several checkouts live side by side on
+one machine. One thing alone is chosen at start and stored: a cluster that the user brings.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+
+from embedded.brought_cluster import settings as brought_cluster
 
 # Each cloud owns one /22 of this range: link (/24), pods (/24), Services (/23). 4096 clouds fit; two
 # checkouts that fall on the same /22 are told so by the network's start (see `network.check_free`).
@@ -18,6 +20,10 @@ _RANGE = IPv4Network("10.192.0.0/10")
 _BLOCK_PREFIX = 22
 _DATABASE_OFFSET = 64
 MAXIMUM_DATABASES = 128
+# Ports of a cloud on an address that is not its own: above the privileged ones, below those that the kernel
+# gives to connections. Each cloud has four.
+_FIRST_SHARED_PORT = 20_000
+_SHARED_PORT_BLOCKS = 2_500
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class CloudIdentity:
     token_webhook_port: int = 9444
     kubernetes_port: int = 6443
 
+    brought: brought_cluster.BroughtCluster | None = None
+    """The cluster that takes the node's place; None: the cloud has a node."""
+
     @classmethod
     def of(cls, checkout: Path) -> CloudIdentity:
         """The identity of the cloud that belongs to the checkout at this path (symbolic links resolved)."""
@@ -50,11 +59,26 @@ class CloudIdentity:
         blocks = 2 ** (_BLOCK_PREFIX - _RANGE.prefixlen)
         index = int.from_bytes(digest[4:8], "big") % blocks
         first = _RANGE.network_address + index * 2 ** (32 - _BLOCK_PREFIX)
-        return cls(
+        identity = cls(
             name=name,
             checkout=resolved,
             state_directory=_state_home() / "airflow-iac" / name,
             block=IPv4Network((first, _BLOCK_PREFIX)),
+        )
+        stored = brought_cluster.load(identity.state_directory)
+        return identity.with_brought(stored) if stored else identity
+
+    def with_brought(self, settings: brought_cluster.BroughtCluster) -> CloudIdentity:
+        """The same cloud on a brought cluster: everything on one address of the machine, ports of its own."""
+        digest = hashlib.sha256(str(self.checkout).encode()).digest()
+        first = _FIRST_SHARED_PORT + int.from_bytes(digest[8:12], "big") % _SHARED_PORT_BLOCKS * 4
+        return replace(
+            self,
+            brought=settings,
+            aws_port=first,
+            webhook_port=first + 1,
+            kubernetes_port=first + 2,
+            aws_plain_port=first + 3,
         )
 
     @property
@@ -95,21 +119,29 @@ class CloudIdentity:
     @property
     def host_address(self) -> str:
         """The machine's end of the link: the AWS API and its companions listen here."""
+        if self.brought:
+            return self.brought.advertise
         return str(self.link_network.network_address + 1)
 
     @property
     def node_address(self) -> str:
         """The node's end of the link: the Kubernetes API, the kubelet and DNS listen here."""
+        if self.brought:
+            return self.brought.advertise
         return str(self.link_network.network_address + 2)
 
     def database_address(self, index: int) -> str:
         """The IPv4 address of the database instance number `index` (0 to 127) on the link's /24.
+
+        Beside a brought cluster all have the one address that it reaches.
 
         Raises:
             ValueError: the index is outside of that range.
         """
         if not 0 <= index < MAXIMUM_DATABASES:
             raise ValueError(f"database index {index}: 0 to {MAXIMUM_DATABASES - 1} are possible")
+        if self.brought:
+            return self.brought.advertise
         return str(self.link_network.network_address + _DATABASE_OFFSET + index)
 
     @property

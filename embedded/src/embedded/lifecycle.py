@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from embedded import listing, network, preconditions
 from embedded.certificates import ensure_authority
 from embedded.commands import run
 from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
+from embedded.locking import exclusive
 from embedded.node import cgroups, containers, images
 from embedded.node.configuration import write_configuration
 from embedded.node.credentials import ensure_credentials
@@ -42,6 +41,7 @@ def up(identity: CloudIdentity, tools: Toolchain, announce: Announce) -> list[st
     Raises:
         EmbeddedError: the machine is not fit, or a part does not come up.
     """
+    _check_root()
     with exclusive(identity, announce):
         fresh_state = not (identity.state_directory / "certificates").exists()
         was_up = network.is_up(identity)
@@ -162,9 +162,9 @@ def reset(identity: CloudIdentity, announce: Announce) -> None:
     """`down`, and the state with all databases, buckets and images of the cloud is deleted."""
     down(identity, announce)
     announce(f"state in {identity.state_directory}")
-    with exclusive(identity, announce):
+    with exclusive(identity, announce) as lock:
         _remove_state(identity, keep_logs=False)
-    _lock_path(identity).unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
 
 
 def _remove_state(identity: CloudIdentity, *, keep_logs: bool) -> None:
@@ -180,32 +180,6 @@ def _remove_state(identity: CloudIdentity, *, keep_logs: bool) -> None:
         run(["rm", "-rf", "--one-file-system", str(entry)], timeout_seconds=300)
     with suppress(OSError):
         identity.state_directory.rmdir()
-
-
-@contextmanager
-def exclusive(identity: CloudIdentity, announce: Announce) -> Iterator[None]:
-    """One `up`, `down` or `reset` of a cloud at a time; a second one waits."""
-    _check_root()
-    path = _lock_path(identity)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = path.open("w")
-    except OSError as error:
-        raise EmbeddedError(
-            f"the state cannot be kept in {path.parent}: {error.strerror}",
-            "make that place writable, or name another in XDG_STATE_HOME",
-        ) from error
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            announce("another `embedded` command to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _lock_path(identity: CloudIdentity) -> Path:
-    return identity.state_directory.with_suffix(".lock")
 
 
 def _check_root() -> None:

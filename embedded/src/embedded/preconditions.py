@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +105,36 @@ def check_ports_free(identity: CloudIdentity) -> None:
     Raises:
         EmbeddedError: naming the ports. The cloud's address must be there already.
     """
-    ports = {
-        identity.aws_port: "the AWS API",
-        identity.aws_plain_port: "S3 without TLS",
-        identity.pod_identity_port: "Pod Identity",
-        identity.webhook_port: "admission",
-        identity.token_webhook_port: "token review",
-    }
+    _refuse_taken(
+        identity,
+        {
+            identity.aws_port: "the AWS API",
+            identity.aws_plain_port: "S3 without TLS",
+            identity.pod_identity_port: "Pod Identity",
+            identity.webhook_port: "admission",
+            identity.token_webhook_port: "token review",
+        },
+    )
+
+
+def check_brought_ports_free(identity: CloudIdentity) -> None:
+    """The same beside a cluster that was brought.
+
+    Raises:
+        EmbeddedError: naming the ports.
+    """
+    _refuse_taken(
+        identity,
+        {
+            identity.aws_port: "the AWS API",
+            identity.aws_plain_port: "S3 without TLS",
+            identity.webhook_port: "admission",
+            identity.kubernetes_port: "the Kubernetes API",
+        },
+    )
+
+
+def _refuse_taken(identity: CloudIdentity, ports: Mapping[int, str]) -> None:
     taken = [f"{port} ({use})" for port, use in ports.items() if not _is_free(identity.host_address, port)]
     if taken:
         raise EmbeddedError(

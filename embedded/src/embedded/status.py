@@ -11,11 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from embedded.aws_api.part import aws_api_part
 from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
 from embedded.node.credentials import ensure_credentials
 from embedded.node.layout import NodeLayout
 from embedded.parts import cloud_parts
+from embedded.plugins.common.errors import PluginError
+from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.processes import Part, Supervisor
 from embedded.rds import probe
 from embedded.setup import Toolchain
@@ -51,10 +54,31 @@ def collect(identity: CloudIdentity, tools: Toolchain) -> list[PartStatus]:
     if not identity.certificate_authority.exists():
         return []
     supervisor = Supervisor(identity)
-    parts = list(cloud_parts(identity, tools, ensure_credentials(NodeLayout(identity))))
+    if identity.brought:
+        parts = [aws_api_part(identity, tools)]
+    else:
+        parts = list(cloud_parts(identity, tools, ensure_credentials(NodeLayout(identity))))
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         statuses = list(pool.map(lambda part: _part_status(part, supervisor), parts))
+    if identity.brought:
+        statuses.append(_brought_status(identity))
     return statuses + _others(identity, tools, supervisor, known={part.name for part in parts})
+
+
+def _brought_status(identity: CloudIdentity) -> PartStatus:
+    """The cluster that was brought, asked whether it is ready and whether the cloud is registered there."""
+    from embedded.brought_cluster import registration
+    from embedded.brought_cluster.access import cloud_access
+
+    server, health = None, HEALTHY
+    try:
+        client = ApiClient(cloud_access(identity))
+        server = client.access.server
+        client.text("/readyz")
+        registration.check_registered(client, identity)
+    except (EmbeddedError, PluginError) as error:
+        health = str(error)
+    return PartStatus("kubernetes", "", None, server, 0, health)
 
 
 def _part_status(part: Part, supervisor: Supervisor) -> PartStatus:

@@ -5,7 +5,8 @@ Applying the patch twice changes nothing more: what is there is never touched.
 """
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,9 @@ CREDENTIALS_URL = "http://169.254.170.23/v1/credentials"
 CA_VOLUME = "embedded-aws-ca"
 CA_DIRECTORY = "/var/run/secrets/embedded-aws"
 CA_CONFIG_MAP = "kube-root-ca.crt"
+
+AUTHORITY_ANNOTATION = "embedded-cloud/certificate-authority"
+"""Holds the cloud's authority where the cluster's own is another one: the pod carries what it mounts."""
 
 SCALED_ANNOTATION = "embedded-cloud/original-cpu-requests"
 """Marks a pod whose CPU requests were scaled: a second pass must not scale them again."""
@@ -36,6 +40,12 @@ class PodContext:
     aws_endpoint_url: str | None
     """None: the pod is outside of the account's reach (kube-system)."""
     has_pod_identity: bool
+    authority: str | None = None
+    """PEM of the cloud's authority, where the cluster's `kube-root-ca.crt` is another one."""
+    web_identity_role: str | None = None
+    """ARN of the associated role, where no Pod Identity agent answers and pods ask STS instead."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Names that the cluster's DNS does not know, and their addresses."""
 
 
 def patch(pod: dict[str, Any], context: PodContext) -> list[dict[str, Any]]:
@@ -47,6 +57,7 @@ def patch(pod: dict[str, Any], context: PodContext) -> list[dict[str, Any]]:
         ("spec", "volumes"),
         ("spec", "containers"),
         ("spec", "initContainers"),
+        ("spec", "hostAliases"),
     ):
         before, after = pod.get(path[0], {}).get(path[1]), wanted.get(path[0], {}).get(path[1])
         if after != before:
@@ -64,6 +75,8 @@ def mutated(pod: dict[str, Any], context: PodContext) -> dict[str, Any]:
         _add_environment(container, environment)
         _add_mounts(container, mounts)
     _add_volumes(spec, context)
+    _add_authority(result, context)
+    _add_hosts(spec, context)
     _scale_cpu(result)
     return result
 
@@ -77,8 +90,12 @@ def _environment(context: PodContext) -> dict[str, str]:
         values["AWS_STS_REGIONAL_ENDPOINTS"] = "regional"
         values["AWS_DEFAULT_REGION"] = context.region
         values["AWS_REGION"] = context.region
-        values["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = CREDENTIALS_URL
-        values["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = f"{TOKEN_DIRECTORY}/{TOKEN_VOLUME}"
+        if context.web_identity_role:
+            values["AWS_ROLE_ARN"] = context.web_identity_role
+            values["AWS_WEB_IDENTITY_TOKEN_FILE"] = f"{TOKEN_DIRECTORY}/{TOKEN_VOLUME}"
+        else:
+            values["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = CREDENTIALS_URL
+            values["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = f"{TOKEN_DIRECTORY}/{TOKEN_VOLUME}"
     return values
 
 
@@ -108,7 +125,12 @@ def _add_mounts(container: dict[str, Any], mounts: list[dict[str, Any]]) -> None
 def _add_volumes(spec: dict[str, Any], context: PodContext) -> None:
     wanted: list[dict[str, Any]] = []
     if context.aws_endpoint_url:
-        source = {"configMap": {"name": CA_CONFIG_MAP, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+        source: dict[str, Any] = {
+            "configMap": {"name": CA_CONFIG_MAP, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+        }
+        if context.authority:
+            annotation = {"fieldPath": f"metadata.annotations['{AUTHORITY_ANNOTATION}']"}
+            source = {"downwardAPI": {"items": [{"path": "ca.crt", "fieldRef": annotation}]}}
         wanted.append({"name": CA_VOLUME, "projected": {"defaultMode": 0o644, "sources": [source]}})
     if context.has_pod_identity:
         token = {"audience": TOKEN_AUDIENCE, "expirationSeconds": 86400, "path": TOKEN_VOLUME}
@@ -118,6 +140,26 @@ def _add_volumes(spec: dict[str, Any], context: PodContext) -> None:
     missing = [volume for volume in wanted if volume["name"] not in present]
     if missing:
         spec["volumes"] = [*(spec.get("volumes") or []), *missing]
+
+
+def _add_authority(pod: dict[str, Any], context: PodContext) -> None:
+    if context.aws_endpoint_url and context.authority:
+        metadata = pod.setdefault("metadata", {})
+        metadata["annotations"] = {
+            AUTHORITY_ANNOTATION: context.authority,
+            **(metadata.get("annotations") or {}),
+        }
+
+
+def _add_hosts(spec: dict[str, Any], context: PodContext) -> None:
+    present = {name for alias in spec.get("hostAliases") or [] for name in alias.get("hostnames") or []}
+    missing = [
+        {"ip": address, "hostnames": [name]}
+        for name, address in sorted(context.hosts.items())
+        if name not in present
+    ]
+    if missing:
+        spec["hostAliases"] = [*(spec.get("hostAliases") or []), *missing]
 
 
 def _scale_cpu(pod: dict[str, Any]) -> None:

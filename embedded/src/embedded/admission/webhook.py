@@ -11,6 +11,7 @@ from embedded.aws_api import DEFAULT_REGION
 from embedded.aws_api.eks.backend import all_backends
 from embedded.aws_api.web_server import json_response
 from embedded.identity import CloudIdentity
+from embedded.rds.jobs import all_instances
 
 PATH = "/mutate"
 _OUTSIDE_NAMESPACES = frozenset({"kube-system"})
@@ -24,6 +25,8 @@ class AdmissionApplication:
     def __init__(self, identity: CloudIdentity, lock: threading.RLock) -> None:
         self._identity = identity
         self._lock = lock
+        brought = identity.brought is not None
+        self._authority = identity.certificate_authority.read_text() if brought else None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "POST":
@@ -48,20 +51,29 @@ class AdmissionApplication:
         namespace = request.get("namespace") or pod.get("metadata", {}).get("namespace", "")
         service_account = pod.get("spec", {}).get("serviceAccountName") or "default"
         with self._lock:
-            region = associated_region(namespace, service_account)
+            found = associated(namespace, service_account)
+            hosts = self._hosts() if self._identity.brought else {}
+        region, role = found or (None, None)
         outside = namespace in _OUTSIDE_NAMESPACES
         _log.info("pod in %s of %s: pod identity %s", namespace, service_account, "yes" if region else "no")
         return PodContext(
             region=region or DEFAULT_REGION,
             aws_endpoint_url=None if outside else self._identity.aws_endpoint_url,
             has_pod_identity=region is not None,
+            authority=self._authority,
+            web_identity_role=role if self._identity.brought else None,
+            hosts=hosts,
         )
 
+    def _hosts(self) -> dict[str, str]:
+        """The names of databases: the cluster's own DNS does not know them."""
+        return {one.address: self._identity.host_address for one in all_instances()}
 
-def associated_region(namespace: str, service_account: str) -> str | None:
-    """The region of the cluster that has an association for the service account, or None."""
+
+def associated(namespace: str, service_account: str) -> tuple[str, str] | None:
+    """Region and role of the association of a service account, or None."""
     for backend in all_backends():
         for extra in backend.extras.values():
-            if extra.associations.find(namespace, service_account):
-                return backend.region_name
+            if association := extra.associations.find(namespace, service_account):
+                return backend.region_name, str(association.role_arn)
     return None

@@ -1,5 +1,6 @@
 """The AWS part as the cloud's supervisor starts it."""
 
+import os
 import ssl
 import sys
 import urllib.error
@@ -27,12 +28,17 @@ def aws_api_part(identity: CloudIdentity, toolchain: Toolchain) -> Part:
             str(toolchain.postgres_directory),
         ),
         # One arena a thread would keep freed memory apart for each of some 30 threads.
-        environment={"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"},
+        environment={"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **_kubeconfigs_command(identity)},
         in_node_namespace=False,
         ready=lambda: check_ready(identity),
         address=identity.aws_endpoint_url,
         ready_timeout_seconds=60.0,
     )
+
+
+def _kubeconfigs_command(identity: CloudIdentity) -> dict[str, str]:
+    """A kubeconfig that was brought may get its token by a command, which is on the user's PATH."""
+    return {"PATH": os.environ.get("PATH", os.defpath)} if identity.brought else {}
 
 
 def check_ready(identity: CloudIdentity) -> None:

@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from embedded.aws_api import ACCOUNT_ID
@@ -18,7 +17,7 @@ from embedded.aws_api.policy.condition_keys import UnknownConditionKeyError
 from embedded.aws_api.policy.conditions import UnknownOperatorError
 from embedded.aws_api.principals import find_role
 from embedded.aws_api.request_context import service_context
-from embedded.aws_api.service_account_token import InvalidTokenError, ServiceAccountToken, verify
+from embedded.aws_api.service_account_token import InvalidTokenError, ServiceAccountToken
 from embedded.aws_api.trust import service_may_assume
 from embedded.aws_api.web_server import json_response
 
@@ -41,8 +40,14 @@ class CredentialsRefusedError(Exception):
 class PodIdentityApplication:
     """WSGI: GET /v1/credentials with the token in the Authorization header."""
 
-    def __init__(self, public_key: Path, lock: threading.RLock, save: Callable[[], None]) -> None:
-        self._public_key = public_key
+    def __init__(
+        self,
+        verify: Callable[[str, datetime], ServiceAccountToken],
+        lock: threading.RLock,
+        save: Callable[[], None],
+    ) -> None:
+        """`verify` says whose a token is; it raises InvalidTokenError."""
+        self._verify = verify
         self._lock = lock
         self._save = save
         self._sessions: dict[str, tuple[Any, str]] = {}
@@ -51,17 +56,22 @@ class PodIdentityApplication:
         if environ["PATH_INFO"] != PATH:
             return json_response(start_response, "404 Not Found", b'{"error": "no such path"}')
         try:
-            answer = self._credentials(environ.get("HTTP_AUTHORIZATION", ""))
+            answer = self.credentials(environ.get("HTTP_AUTHORIZATION", ""))
         except CredentialsRefusedError as refusal:
             _log.info("credentials refused: %s", refusal.reason)
             body = json.dumps({"error": refusal.reason}).encode()
             return json_response(start_response, refusal.status, body)
         return json_response(start_response, "200 OK", json.dumps(answer).encode())
 
-    def _credentials(self, token: str) -> dict[str, str]:
+    def credentials(self, token: str) -> dict[str, str]:
+        """The agent's answer to a token.
+
+        Raises:
+            CredentialsRefusedError: the token is of nobody who has a role.
+        """
         now = datetime.now(UTC)
         try:
-            account = verify(token.removeprefix("Bearer "), self._public_key, now)
+            account = self._verify(token.removeprefix("Bearer "), now)
         except (InvalidTokenError, OSError) as error:
             raise CredentialsRefusedError(
                 "400 Bad Request", f"invalid service account token: {error}"

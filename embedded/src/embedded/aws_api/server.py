@@ -8,14 +8,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from embedded.aws_api import DEFAULT_REGION, deployer, moto_settings, object_bodies
+from embedded.aws_api import DEFAULT_REGION, deployer, moto_settings, object_bodies, service_account_token
 from embedded.certificates import CertificateFiles, issue
 from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
 from embedded.node.layout import NodeLayout
-
-_AWS_THREADS = 16
-_WEBHOOK_THREADS = 4
 
 
 def run(identity: CloudIdentity, postgres_directory: Path) -> None:
@@ -85,20 +82,38 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     dispatcher = DomainDispatcherApplication(create_backend_app)
     tls = _certificate(identity)
     host = identity.host_address
-    public_key = NodeLayout(identity).service_account_public_key
     aws = AwsApplication(dispatcher, state, lock, Authorization(), faults)
+    if identity.brought:
+        from embedded.brought_cluster import serving
+
+        return serving.start(identity, tls, lock, state.save, aws)
+    public_key = NodeLayout(identity).service_account_public_key
     applications: list[tuple[str, int, Any, CertificateFiles | None, int]] = [
-        ("aws", identity.aws_port, aws, tls, _AWS_THREADS),
+        ("aws", identity.aws_port, aws, tls, web_server.AWS_THREADS),
         # S3 listens without TLS too: that a bucket's policy refuses such requests can be seen only so.
-        ("aws-plain", identity.aws_plain_port, aws, None, _WEBHOOK_THREADS),
-        ("token-review", identity.token_webhook_port, TokenReviewApplication(lock), tls, _WEBHOOK_THREADS),
-        ("admission", identity.webhook_port, AdmissionApplication(identity, lock), tls, _WEBHOOK_THREADS),
+        ("aws-plain", identity.aws_plain_port, aws, None, web_server.WEBHOOK_THREADS),
+        (
+            "token-review",
+            identity.token_webhook_port,
+            TokenReviewApplication(lock),
+            tls,
+            web_server.WEBHOOK_THREADS,
+        ),
+        (
+            "admission",
+            identity.webhook_port,
+            AdmissionApplication(identity, lock),
+            tls,
+            web_server.WEBHOOK_THREADS,
+        ),
         (
             "pod-identity",
             identity.pod_identity_port,
-            PodIdentityApplication(public_key, lock, state.save),
+            PodIdentityApplication(
+                lambda token, now: service_account_token.verify(token, public_key, now), lock, state.save
+            ),
             None,
-            _WEBHOOK_THREADS,
+            web_server.WEBHOOK_THREADS,
         ),
     ]
     try:

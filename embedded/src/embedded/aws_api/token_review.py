@@ -144,6 +144,17 @@ def kubernetes_user(cluster_name: str, principal: Principal) -> dict[str, Any]:
     }
 
 
+def user_of(token: str, lock: threading.RLock) -> dict[str, Any]:
+    """The Kubernetes user of an EKS token.
+
+    Raises:
+        TokenRefusedError: nobody's, or of nobody with access to the cluster.
+    """
+    with lock:
+        cluster, principal = identify(token, datetime.now(UTC))
+        return kubernetes_user(cluster, principal)
+
+
 class TokenReviewApplication:
     """WSGI: POST /authenticate."""
 

@@ -14,6 +14,9 @@ from moto.core.request import (
 
 from embedded.certificates import CertificateFiles
 
+AWS_THREADS = 16
+WEBHOOK_THREADS = 4
+
 
 class _TlsAdapter(BuiltinSSLAdapter):
     """Python's ssl with TLS 1.2 as the minimum, and a URL scheme that says https to the application."""

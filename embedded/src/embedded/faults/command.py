@@ -176,12 +176,12 @@ def restart(
     kill: Annotated[bool, typer.Option("--kill", help="By kill -9 instead of an orderly end.")] = False,
 ) -> None:
     """End the Kubernetes API server and start it again; ends when it answers."""
-    from embedded import lifecycle
     from embedded.faults import api_server as server
+    from embedded.locking import exclusive
     from embedded.setup import toolchain
 
     identity: CloudIdentity = context.obj
-    with lifecycle.exclusive(identity, lambda text: _output.print(f"waiting for {text}")):
+    with exclusive(identity, lambda text: _output.print(f"waiting for {text}")):
         _refuse([] if server.is_known(identity) else ["the cloud is not up: run `embedded up`"])
         server.restart(identity, toolchain(), away, kill=kill)
 

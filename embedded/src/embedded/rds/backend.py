@@ -38,6 +38,10 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         restored_with = db_kwargs.pop("restore_options", None) or {}
         for name, value in restored_with.items():
             db_kwargs[name] = value
+        try:
+            self.jobs.check_port(int(db_kwargs.get("port") or 5432))
+        except ValueError as error:
+            raise InvalidParameterCombination(f"The embedded RDS cannot make it: {error}.") from error
         instance = cast(EmbeddedDbInstance, super().create_db_instance(db_kwargs))
         instance.status = "creating"
         instance.address_index = index

@@ -67,6 +67,17 @@ class InstanceJobs:
                 return index
         raise ValueError(f"the embedded RDS has room for {MAXIMUM_DATABASES} instances")
 
+    def check_port(self, port: int) -> None:
+        """Beside a cluster that was brought all servers share one address.
+
+        Raises:
+            ValueError: another instance has the port.
+        """
+        for other in all_instances():
+            if self.identity.brought and int(other.port or 5432) == port:
+                name = other.db_instance_identifier
+                raise ValueError(f"port {port} of {self.identity.host_address} is the one of instance {name}")
+
     def submit(self, job: Callable[[EmbeddedDbInstance], None], instance: EmbeddedDbInstance) -> None:
         """Run a job after this instance's earlier ones; a failure shows as status `failed`."""
         own_lock = self._instance_locks.setdefault(instance.dbi_resource_id, threading.Lock())

@@ -34,7 +34,8 @@ def ensure_address(identity: CloudIdentity, address: str) -> None:
 
 def remove_address(identity: CloudIdentity, address: str) -> None:
     """Take an instance's address away; it may be gone with the link already."""
-    if not ipaddress.ip_address(address).is_loopback:
+    # An advertised address is the machine's own.
+    if not identity.brought and not ipaddress.ip_address(address).is_loopback:
         subprocess.run(
             ["ip", "address", "del", f"{address}/32", "dev", identity.host_link],
             capture_output=True,

@@ -15,6 +15,7 @@ from embedded.setup import catalogue
 #: Where Debian's packages put what is not on every user's PATH.
 _POSTGRES_DIRECTORIES: Final = Path("/usr/lib/postgresql")
 _CNI_DIRECTORY: Final = Path("/usr/lib/cni")
+_NODE_PROGRAMS: Final = ("kubernetes", "coredns")
 _NEXT_STEP: Final = "Run `make setup`; it makes only what is missing."
 
 
@@ -24,7 +25,8 @@ class Toolchain:
 
     The Python language host lies beside `pulumi`, where the engine looks first. `kubernetes` is the one
     binary of all node daemons, told apart by the name it is started under. `images` maps an image's
-    reference to its archive (docker-archive, as `ctr images import` reads).
+    reference to its archive (docker-archive, as `ctr images import` reads). What only a node needs is there
+    when the toolchain was asked for with one.
     """
 
     pulumi: Path
@@ -39,23 +41,25 @@ class Toolchain:
     cni_directory: Path
 
 
-def toolchain() -> Toolchain:
-    """The installed tools.
+def toolchain(*, node: bool = True) -> Toolchain:
+    """The installed tools; without a `node` those of a cloud whose cluster is brought.
 
     Raises EmbeddedError naming everything that is missing.
     """
     missing: list[str] = []
-    binaries = _cached_binaries(missing)
-    missing.extend(f"{name} ({path})" for name, path in binaries.items() if not path.exists())
+    binaries = _cached_binaries(missing, node=node)
+    needed = {name: path for name, path in binaries.items() if node or name not in _NODE_PROGRAMS}
+    missing.extend(f"{name} ({path})" for name, path in needed.items() if not path.exists())
     images = {}
-    for reference, artifact in catalogue.images().items():
+    for reference, artifact in catalogue.images().items() if node else ():
         if artifact.is_complete():
             images[reference] = artifact.path("image.tar")
         else:
             missing.append(f"image {reference}")
     postgres = _postgres_directory(missing)
-    system = {name: _system_program(name, missing) for name in ("containerd", "runc")}
-    if not _CNI_DIRECTORY.is_dir():
+    unneeded: list[str] = []
+    system = {name: _system_program(name, missing if node else unneeded) for name in ("containerd", "runc")}
+    if node and not _CNI_DIRECTORY.is_dir():
         missing.append(f"the CNI plugins ({_CNI_DIRECTORY})")
     for artifact in catalogue.artifacts():
         artifact.mark_used()
@@ -71,7 +75,7 @@ def toolchain() -> Toolchain:
     )
 
 
-def _cached_binaries(missing: list[str]) -> dict[str, Path]:
+def _cached_binaries(missing: list[str], *, node: bool) -> dict[str, Path]:
     tools = {
         "pulumi": catalogue.pulumi(),
         "helm": catalogue.helm(),
@@ -79,7 +83,8 @@ def _cached_binaries(missing: list[str]) -> dict[str, Path]:
         "kubernetes": catalogue.kubernetes(),
         "coredns": catalogue.coredns(),
     }
-    missing.extend(name for name, artifact in tools.items() if not artifact.is_complete())
+    needed = {name: artifact for name, artifact in tools.items() if node or name not in _NODE_PROGRAMS}
+    missing.extend(name for name, artifact in needed.items() if not artifact.is_complete())
     if missing:
         return {}
     return {name: artifact.path(name) for name, artifact in tools.items()}

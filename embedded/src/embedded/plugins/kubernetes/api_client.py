@@ -151,7 +151,10 @@ class ApiClient:
             return self._pool[1]
 
     def _new_pool(self, credential: Credential) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": _tls(self.access, credential)}
+        settings: dict[str, Any] = {
+            "maxsize": _CONNECTIONS,
+            "ssl_context": tls_context(self.access, credential),
+        }
         if self.access.tls_server_name:
             settings["server_hostname"] = settings["assert_hostname"] = self.access.tls_server_name
         if self.access.proxy_url:
@@ -159,7 +162,8 @@ class ApiClient:
         return urllib3.PoolManager(**settings)
 
 
-def _tls(access: Access, credential: Credential) -> ssl.SSLContext:
+def tls_context(access: Access, credential: Credential) -> ssl.SSLContext:
+    """TLS as the kubeconfig wants it. Raises PluginError when a certificate or key of it is unusable."""
     try:
         context = ssl.create_default_context(cadata=access.authority)
         if not access.verify:

@@ -1,0 +1,1 @@
+"""A cluster that the user brings: AWS and databases on this machine, pods over there."""
