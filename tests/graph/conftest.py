@@ -51,6 +51,12 @@ def environment_graph(request: pytest.FixtureRequest, graph_of: Callable[..., Gr
 
 
 @pytest.fixture(scope="session")
+def environment_graphs(graph_of: Callable[..., Graph]) -> list[Graph]:
+    """Graphs of all environment stacks."""
+    return [graph_of(stack) for stack in STACKS]
+
+
+@pytest.fixture(scope="session")
 def cluster_graph_of(ca_bundle: Path) -> Callable[..., Graph]:
     """Graph of a cluster stack; keywords replace keys of its configuration."""
 

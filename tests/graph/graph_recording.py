@@ -53,6 +53,8 @@ class Registered:
     protect: bool
     retain_on_delete: bool
     dependencies: frozenset[str]
+    property_dependencies: frozenset[str]
+    """URNs of resources whose outputs are among the inputs; the other dependencies were named."""
     inputs: dict[str, Any]
     secret_inputs: frozenset[str]
     additional_secret_outputs: frozenset[str]
@@ -201,6 +203,9 @@ def _registered(request: Any, urn: str) -> Registered:
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,
         dependencies=frozenset(request.dependencies),
+        property_dependencies=frozenset(
+            urn for of_property in request.propertyDependencies.values() for urn in of_property.urns
+        ),
         inputs=_plain(inputs),
         secret_inputs=frozenset(_secret_paths(raw)),
         additional_secret_outputs=frozenset(request.additionalSecretOutputs),
