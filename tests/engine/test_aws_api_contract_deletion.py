@@ -581,6 +581,26 @@ def test_an_address_in_use_stays(account: Account) -> None:
 
 @contract(
     "ec2",
+    "DeleteSubnet and DeleteSecurityGroup under an instance: DependencyViolation, HTTP 400",
+    f"{EC2}/errors-overview.html",
+)
+def test_the_network_of_an_instance_stays(account: Account) -> None:
+    ec2 = account.client("ec2")
+    vpc, subnet = network(account, "10.26.0.0/24")
+    group = ec2.create_security_group(GroupName="of-an-instance", Description="d", VpcId=vpc)["GroupId"]
+    parameters = {"MinCount": 1, "MaxCount": 1, "SubnetId": subnet, "SecurityGroupIds": [group]}
+    error = refused(ec2, "run_instances", **parameters, ImageId="latest")
+    assert error == ("InvalidAMIID.Malformed", 400)
+    made = ec2.run_instances(**parameters, ImageId="ami-0123456789abcdef0")["Instances"][0]["InstanceId"]
+    assert refused(ec2, "delete_subnet", SubnetId=subnet) == ("DependencyViolation", 400)
+    assert refused(ec2, "delete_security_group", GroupId=group) == ("DependencyViolation", 400)
+    ec2.terminate_instances(InstanceIds=[made])
+    ec2.delete_security_group(GroupId=group)
+    ec2.delete_subnet(SubnetId=subnet)
+
+
+@contract(
+    "ec2",
     "DeleteRouteTable with associations: DependencyViolation, HTTP 400",
     f"{EC2}/API_DeleteRouteTable.html",
 )

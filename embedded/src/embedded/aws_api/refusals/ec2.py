@@ -46,6 +46,16 @@ def _endpoints(ec2: Any) -> list[Any]:
     return [one for one in ec2.vpc_end_points.values() if one.state not in _GONE]
 
 
+def _interfaces(ec2: Any) -> list[Any]:
+    """Network interfaces; moto keeps those of deleted gateways and terminated instances, AWS does not."""
+    released = {one._eni.id for one in ec2.nat_gateways.values() if one.state in _GONE}
+    return [
+        eni
+        for eni in ec2.enis.values()
+        if eni.id not in released and (eni.instance is None or eni.instance._state.name != "terminated")
+    ]
+
+
 def _vpc(operation: Operation) -> None:
     """https://docs.aws.amazon.com/vpc/latest/userguide/delete-vpc.html"""
     ec2, vpc = _ec2(operation), operation.text("VpcId")
@@ -66,8 +76,7 @@ def _subnet(operation: Operation) -> None:
 def _subnets_in_use(operation: Operation) -> Iterator[str]:
     """Subnets that hold network interfaces: of gateways, endpoints, databases and control planes."""
     ec2 = _ec2(operation)
-    released = {one._eni.id for one in ec2.nat_gateways.values() if one.state in _GONE}
-    yield from (eni.subnet.id for eni in ec2.enis.values() if eni.id not in released)
+    yield from (eni.subnet.id for eni in _interfaces(ec2))
     yield from (one.subnet_id for one in _nat_gateways(ec2))
     for endpoint in _endpoints(ec2):
         yield from endpoint.subnet_ids or ()
@@ -93,7 +102,7 @@ def _security_group(operation: Operation) -> None:
 
 def _attached_groups(operation: Operation) -> Iterator[str]:
     ec2 = _ec2(operation)
-    for eni in ec2.enis.values():
+    for eni in _interfaces(ec2):
         yield from (one.id for one in eni.group_set or ())
     for endpoint in _endpoints(ec2):
         yield from endpoint.security_group_ids or ()
@@ -115,11 +124,11 @@ def _referenced_groups(ec2: Any, identifier: str) -> Iterator[str]:
 
 def _used_addresses(ec2: Any) -> list[Any]:
     """Elastic addresses that something has; those of deleted gateways are free."""
-    released = {one._eni.id for one in ec2.nat_gateways.values() if one.state in _GONE}
+    there = {eni.id for eni in _interfaces(ec2)}
     return [
         one
         for one in ec2.addresses
-        if one.instance is not None or (one.eni is not None and one.eni.id not in released)
+        if one.instance is not None or (one.eni is not None and one.eni.id in there)
     ]
 
 

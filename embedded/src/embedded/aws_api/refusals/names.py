@@ -132,6 +132,15 @@ _alias = _name_rule(
 )
 
 
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+_image = _name_rule(
+    "ImageId",
+    r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})",
+    "InvalidAMIID.Malformed",
+    lambda value: f'Invalid id: "{value}"',
+)
+
+
 def _security_group(operation: Operation) -> None:
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html"""
     allowed = r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}"
@@ -177,5 +186,5 @@ RULES: Rules = {
     **rules("logs", {"CreateLogGroup": _log_group}),
     **rules("sns", {"CreateTopic": _topic}),
     **rules("kms", {"CreateAlias": _alias}),
-    **rules("ec2", {"CreateSecurityGroup": _security_group}),
+    **rules("ec2", {"CreateSecurityGroup": _security_group, "RunInstances": _image}),
 }
