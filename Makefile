@@ -59,6 +59,11 @@ check: venv ## format, lint, types, unit and graph tests (a minute, after the fi
 test: venv ## every tier that this machine can run
 	@$(PYTHON) tests/run_tiers.py
 
+.PHONY: matrix
+matrix: venv ## every stack with every chart: deployed, proved by its canary, deleted (15 minutes)
+	@$(EMBEDDED) setup
+	@$(PYTHON) tests/matrix.py
+
 .PHONY: bench
 bench: venv ## measure against the targets; BENCH_SETUP=1 also measures a set-up from nothing
 	@$(PYTHON) tests/bench/bench.py
