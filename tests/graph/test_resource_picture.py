@@ -15,8 +15,8 @@ PAGE = ROOT / "docs" / "resources.md"
 HEAD = """# What the two programs make
 
 Drawn from the programs: `UPDATE_PICTURE=1 .venv/bin/pytest tests/graph/test_resource_picture.py`.
-A box is a component with the resources that it registers; an arrow leads from what is made first to what waits
-for it.
+A box is a component with the resources that it registers; an arrow leads from what is made first to what
+waits for it.
 """
 ENVIRONMENT, CLUSTER = "prod", "shared"
 
