@@ -11,20 +11,22 @@ from chart_rendering import (
     NAMESPACE,
     PLAIN,
     SCENARIO_NAMES,
+    SCENARIOS,
     render,
     run_helm,
     scenario_values,
     settings,
     values_of,
 )
+from network_policy_rules import STRANGER, Pod, airflow, allowed
 
-from infra import naming
+from infra import naming, network_policies
 
 pytestmark = pytest.mark.chart
 
 scenarios = pytest.mark.parametrize("scenario", SCENARIO_NAMES)
-# What a task must not have: with it, it would reach the database or read every Connection.
 URLS = {naming.METADATA_SECRET, naming.POOLED_METADATA_SECRET}
+# What a task must not have: with it, it would reach the database or read every Connection.
 SECRETS_OF_SERVERS = {
     *URLS,
     naming.FERNET_KEY_SECRET,
@@ -222,6 +224,27 @@ def test_a_changed_option_rolls_every_server(helm, chart, rendered, tmp_path):
             for found in (old, manifest)
         ]
         assert checksums[0] != checksums[1], name
+
+
+def test_airflow_works_under_the_policies_and_strangers_stay_out(chart, rendered):
+    """The chart's policies and the program's, together: every conversation of Airflow 3, and no other."""
+    scenario = "ingress of AWS, with single sign-on"
+    specs = [manifest["spec"] for manifest in rendered(chart, scenario).of_kind("NetworkPolicy").values()]
+    specs += network_policies.policy_specs(settings(**SCENARIOS[scenario])).values()
+    client = Pod({}, {"kubernetes.io/metadata.name": "elsewhere"}, "10.0.3.4")
+    servers = [airflow(name) for name in ("api-server", "scheduler", "dag-processor", "triggerer")]
+    talks = [(airflow("worker"), airflow("api-server"), 8080), (client, airflow("api-server"), 8080)]
+    talks += [(server, airflow("pgbouncer"), 6543) for server in servers]
+    talks += [(airflow("database-cleanup"), airflow("pgbouncer"), 6543)]
+    talks += [(pod, airflow("statsd"), 9125) for pod in [*servers, airflow("worker")]]
+    talks += [(airflow("api-server"), airflow("triggerer"), 8794)]
+    for source, target, port in talks:
+        assert allowed(specs, source, target, port), (source, target, port)
+    for component, port in (("api-server", 8080), ("pgbouncer", 6543), ("statsd", 9102), ("triggerer", 8794)):
+        assert not allowed(specs, STRANGER, airflow(component), port), component
+    for component in ("scheduler", "dag-processor", "worker", "environment-job"):
+        for port in (22, 8080, 8793):
+            assert not allowed(specs, airflow("worker"), airflow(component), port), (component, port)
 
 
 def test_only_launchers_may_start_pods(chart, rendered):

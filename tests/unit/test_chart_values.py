@@ -172,6 +172,15 @@ def test_the_schema_of_the_stand_in_refuses_any_other_key_at_any_depth(size):
         ("workers: {kubernetes: {env: []}}", "airflow_config/"),
         ("extraSecrets: {a: {data: x}}", "plain text"),
         ("postgresql: {enabled: true}", "RDS"),
+        ("pgbouncer: {maxClientConn: 500}", "infra/pgbouncer_config.py"),
+        ("pgbouncer: {replicas: 3}", "`pgbouncer`"),
+        ("pgbouncer: {metricsExporterSidecar: {statsSecretName: x}}", "passes its name on"),
+        ("networkPolicies: {enabled: false}", "`networkPolicies`"),
+        ("statsd: {extraNetworkPolicies: []}", "scraperNamespaces"),
+        ("apiServer: {apiServerConfig: x}", "webserver_config.py"),
+        ("cleanup: {enabled: true}", "`cleanup`"),
+        ("databaseCleanup: {retentionDays: 3}", "`cleanup`"),
+        ("databaseCleanup: {skipArchive: false}", "infra/chart_values.py"),
     ],
 )
 def test_an_owned_key_in_a_file_is_refused_with_a_pointer(text, pointer, tmp_path):
