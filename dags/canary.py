@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
 log = logging.getLogger(__name__)
 
 
+def _configuration() -> dict[str, Any]:
+    return dict(get_current_context()["dag_run"].conf or {})
+
+
 def _nonce() -> str:
     """The run's nonce; a run started by hand in the UI has none."""
-    return str((get_current_context()["dag_run"].conf or {}).get("nonce", "none"))
+    return str(_configuration().get("nonce", "none"))
 
 
 @dag(
@@ -40,6 +46,8 @@ def canary() -> None:
     def write() -> str:
         pod = socket.gethostname()
         log.info("canary-marker task=write nonce=%s pod=%s", _nonce(), pod)
+        # A run that lasts shows that tasks outlive what is done to the environment meanwhile.
+        time.sleep(float(_configuration().get("hold_seconds", 0)))
         return f"{_nonce()}@{pod}"
 
     @task(retries=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -54,13 +55,20 @@ class SettingsError(pulumi.RunError):
         super().__init__(f"{count} in the stack's configuration; nothing was changed:\n{lines}")
 
 
+# Set by `airflow-env down STACK --retire` for the run that lifts protection; the stack file stays as it is.
+RETIRE_VARIABLE: Final = "AIRFLOW_ENV_RETIRE"
+
+
 def load() -> EnvironmentSettings:
     """Return the settings of the running environment stack.
 
     Raises:
         SettingsError: with all mistakes found.
     """
-    return load_as(EnvironmentSettings, NAMESPACE)
+    settings = load_as(EnvironmentSettings, NAMESPACE)
+    if settings.persistent and os.environ.get(RETIRE_VARIABLE):
+        return settings.model_copy(update={"retire": True})
+    return settings
 
 
 def load_as(model: type[Settings], namespace: str) -> Settings:

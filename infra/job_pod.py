@@ -25,7 +25,7 @@ DATABASE_CA_PATH: Final = f"{DATABASE_CA_DIRECTORY}/{DATABASE_CA_KEY}"
 AIRFLOW_USER: Final = 50000
 AIRFLOW_GROUP: Final = 0
 
-SCRIPTS: Final = ("database_tenant.py", "database_migration.py")
+SCRIPTS: Final = ("database_tenant.py", "database_migration.py", "fernet_rotation.py")
 
 
 def scripts() -> dict[str, str]:

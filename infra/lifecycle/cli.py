@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from infra.lifecycle import deployment, doctor, environments, processes, rendering, report
+from infra.key_ring import RotatedKey
+from infra.lifecycle import deployment, doctor, environments, processes, recovery, rendering, report, rotation
 from infra.lifecycle.canary_run import login_of, run_canary
 from infra.lifecycle.cluster_access import cluster_access, port_forward
 from infra.lifecycle.errors import LifecycleError
@@ -40,14 +41,21 @@ def down(
     every: Annotated[
         bool, typer.Option("--all", help="Delete every environment, then the clusters of this checkout.")
     ] = False,
+    retire: Annotated[
+        bool,
+        typer.Option(
+            "--retire",
+            help="End a persistent environment for good; its recovery set stays.",
+        ),
+    ] = False,
 ) -> None:
     """Delete an environment. A persistent one is refused, with the commands that end it."""
     if bool(stack) == every:
         raise LifecycleError("Name one environment, or give --all.", "airflow-env down STACK")
     if every:
-        deployment.down_all()
+        deployment.down_all(retire=retire)
     else:
-        deployment.down(stack)
+        deployment.down(stack, retire=retire)
 
 
 @app.command()
@@ -88,6 +96,26 @@ def password(stack: Stack) -> None:
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
         _, secret = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
     print(secret)
+
+
+@app.command()
+def recover(
+    stack: Stack,
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="Release a lock of another machine, whose process is dead.")
+    ] = False,
+) -> None:
+    """After a killed run: release its lock, find what it half made, and refresh. No data is deleted."""
+    recovery.recover(stack, unlock=unlock)
+
+
+@app.command()
+def rotate(
+    key: Annotated[RotatedKey, typer.Argument(help="What to rotate.")],
+    stack: Stack,
+) -> None:
+    """Make a new key or password while Airflow runs; old values stay readable, running tasks go on."""
+    rotation.rotate(key, stack)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from infra import config
 from infra.lifecycle import chart_source, doctor, environments
 from infra.lifecycle.canary_run import run_canary
 from infra.lifecycle.errors import LifecycleError
@@ -72,8 +73,12 @@ def fill_chart() -> str:
     return sentence
 
 
-def down(stack: str) -> None:
+def down(stack: str, *, retire: bool = False) -> None:
     """Delete an environment and its stack; its file stays.
+
+    Args:
+        stack: name of the environment's stack.
+        retire: end a persistent environment for good; its recovery set stays.
 
     Raises:
         LifecycleError: it is protected (nothing was deleted), or a deletion failed.
@@ -82,32 +87,45 @@ def down(stack: str) -> None:
     if stack not in project.stacks():
         console.print(f"{stack} is not there.")
         return
-    refuse_protected(stack, project)
+    if not retire:
+        refuse_protected(stack, project)
     timings = Timings()
-    with timings.step(f"environment {stack}"):
-        _destroy(project, stack)
+    _end(stack, project, timings)
     timings.print()
 
 
-def down_all() -> None:
+def down_all(*, retire: bool = False) -> None:
     """Delete every environment of the backend, then every cluster stack.
+
+    Args:
+        retire: end persistent environments for good; their recovery sets stay.
 
     Raises:
         LifecycleError: one is protected (nothing at all was deleted), or a deletion failed.
     """
     project, clusters = environments.project(), environments.cluster_project()
     stacks = project.stacks()
-    for stack in stacks:
-        refuse_protected(stack, project)
+    if not retire:
+        for stack in stacks:
+            refuse_protected(stack, project)
     timings = Timings()
     for stack in stacks:
-        with timings.step(f"environment {stack}"):
-            _destroy(project, stack)
+        _end(stack, project, timings)
     if (clusters.directory / "Pulumi.yaml").is_file():
         for stack in clusters.stacks():
             with timings.step(f"cluster {stack}"):
                 _destroy(clusters, stack)
     timings.print()
+
+
+def _end(stack: str, project: PulumiProject, timings: Timings) -> None:
+    """Lift the protection where there is any, then delete."""
+    if project.protected(stack):
+        with timings.step(f"protection of {stack} lifted"):
+            fill_chart()
+            project.up(stack, progress(), {config.RETIRE_VARIABLE: "true"})
+    with timings.step(f"environment {stack}"):
+        _destroy(project, stack)
 
 
 def refuse_protected(stack: str, project: PulumiProject) -> None:
@@ -121,9 +139,9 @@ def refuse_protected(stack: str, project: PulumiProject) -> None:
         raise LifecycleError(
             f"{stack} is persistent: {len(protected)} resources are protected, "
             f"among them {protected[0]}. Nothing was deleted.",
-            "To end it for good, set `airflow:retire: true` in "
+            f"To end it for good, run `airflow-env down {stack} --retire`; or set `airflow:retire: true` in "
             f"Pulumi.{stack}.yaml and run `airflow-env up {stack}`, then `airflow-env down {stack}`. "
-            "A final snapshot is kept.",
+            "The final snapshot and what reads it are kept.",
         )
 
 
@@ -141,15 +159,16 @@ def print_access(stack: str) -> None:
 
 def _deploy(project: PulumiProject, stack: str) -> None:
     project.select(stack)
-    project.up(stack, _progress())
+    project.up(stack, progress())
 
 
 def _destroy(project: PulumiProject, stack: str) -> None:
-    project.destroy(stack, _progress())
+    project.destroy(stack, progress())
     project.remove(stack)
 
 
-def _progress() -> Callable[[str], None]:
+def progress() -> Callable[[str], None]:
+    """Print each line of the engine with its time."""
     start = time.monotonic()
 
     def show(line: str) -> None:

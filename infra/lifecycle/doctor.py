@@ -6,7 +6,9 @@ Each check returns one row and raises nothing; a check that cannot be made yet s
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,11 +21,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import versions
-from infra.lifecycle import cluster_features, environments, processes
+from infra.lifecycle import checkout, cluster_features, environments, processes
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.lifecycle.report import Outcome, Row
+from infra.lifecycle.state_lock import StateLock, locks
 from infra.settings import EnvironmentSettings
 
 # AWS refuses signatures that are more than five minutes off; a clock that drifts that far has to be found
@@ -32,6 +35,8 @@ CLOCK_LIMIT_SECONDS = 120.0
 # kubectl is supported one minor version from the API server's:
 # https://kubernetes.io/releases/version-skew-policy/#kubectl
 KUBECTL_SKEW = 1
+# The oldest and the newest that pyproject.toml allows.
+PYTHON = ((3, 11), (3, 13))
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -49,10 +54,13 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     chosen = environments.settings(stack)
     rows = [Row.judged("stack file", True, f"Pulumi.{stack}.yaml is valid; durability {chosen.durability}")]
     rows += _guarded("chart", lambda: Row.judged("chart", True, chart()))
+    rows += _guarded("python", lambda: python_row(sys.version_info[:2]))
     rows += _guarded("pulumi", _pulumi)
     rows += _guarded("helm", _helm)
     rows += _guarded("kubectl", _kubectl)
     rows += _guarded("state backend", lambda: _backend(environments.project()))
+    rows += _guarded("state lock", lambda: lock_row(stack, _locks(stack)))
+    rows += _guarded("last run", lambda: _last_run(stack, environments.project()))
     rows += aws_rows(chosen.account_id, chosen.region)
     rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
     rows += _guarded("API server", lambda: _api_server(chosen))
@@ -130,6 +138,37 @@ def _kubectl() -> Row:
     skew = abs(_numbers(said)[1] - _numbers(versions.KUBERNETES + ".0")[1])
     allowed = f"within {KUBECTL_SKEW} minor of Kubernetes {versions.KUBERNETES}"
     return Row.judged("kubectl", skew <= KUBECTL_SKEW, f"{said}; allowed: {allowed}")
+
+
+def python_row(version: tuple[int, int]) -> Row:
+    """The interpreter runs the program; the lock file pins packages for these versions."""
+    said, allowed = ".".join(map(str, version)), " and ".join(f"{a}.{b}" for a, b in PYTHON)
+    return Row.judged("python", PYTHON[0] <= version <= PYTHON[1], f"{said}; allowed: between {allowed}")
+
+
+def lock_row(stack: str, held: list[StateLock] | None) -> Row:
+    """A lock is somebody at work, or what a killed run left."""
+    if held is None:
+        return Row("state lock", Outcome.NOT_APPLICABLE, "this state backend keeps locks itself")
+    if not held:
+        return Row.judged("state lock", True, "free")
+    dead = all(lock.is_dead() for lock in held)
+    told = f"that run is dead: `airflow-env recover {stack}`" if dead else "wait for it"
+    return Row.judged("state lock", False, f"held by {'; '.join(map(str, held))}; {told}")
+
+
+def _locks(stack: str) -> list[StateLock] | None:
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    return locks(backend, checkout.environment_files().name, stack)
+
+
+def _last_run(stack: str, project: PulumiProject) -> Row:
+    """A killed run leaves resources of which nobody knows whether they exist; `up` would double them."""
+    if stack not in project.stacks():
+        return Row("last run", Outcome.NOT_APPLICABLE, "there was none")
+    names = [item.name for item in project.pending_creates(stack)]
+    seen = f"cut off while it made {', '.join(names)}: `airflow-env recover {stack}`" if names else "ended"
+    return Row.judged("last run", not names, seen)
 
 
 def _backend(project: PulumiProject) -> Row:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra.lifecycle.errors import LifecycleError
@@ -68,7 +69,13 @@ def output(
     return finished.stdout
 
 
-def stream(command: Sequence[str], on_line: Callable[[str], None], *, directory: Path | None = None) -> int:
+def stream(
+    command: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    directory: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> int:
     """Run `command`, pass each line of its output (both streams) to `on_line`, and return the exit code.
 
     Ctrl-C reaches the command too, and SIGTERM (see `Terminated`) is passed on to it as the same; it is given
@@ -81,6 +88,7 @@ def stream(command: Sequence[str], on_line: Callable[[str], None], *, directory:
     with subprocess.Popen(
         list(command),
         cwd=directory,
+        env={**os.environ, **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

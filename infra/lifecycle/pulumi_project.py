@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.half_made import PendingCreate
 
 # Dots of waiting, and the CLI's advice to do by hand what these commands do next.
 _NOT_SHOWN = (
@@ -52,17 +53,59 @@ class PulumiProject:
 
     def protected(self, stack: str) -> list[str]:
         """Names, as type::name, of resources that refuse deletion."""
-        exported = json.loads(self._output("stack", "export", "--stack", stack))
-        resources = exported.get("deployment", {}).get("resources") or []
+        resources = self._state(stack).get("resources") or []
         return ["::".join(item["urn"].split("::")[2:]) for item in resources if item.get("protect")]
 
-    def up(self, stack: str, on_line: OnLine) -> None:
+    def ids(self, stack: str) -> set[str]:
+        """Ids, as the providers gave them, of all resources in the state."""
+        resources = self._state(stack).get("resources") or []
+        return {str(item["id"]) for item in resources if item.get("id")}
+
+    def pending_creates(self, stack: str) -> list[PendingCreate]:
+        """Resources that a killed run began to make."""
+        operations = self._state(stack).get("pending_operations") or []
+        return [
+            PendingCreate(
+                item["resource"]["urn"], item["resource"]["type"], item["resource"].get("inputs", {})
+            )
+            for item in operations
+            if item["type"] == "creating"
+        ]
+
+    def cancel(self, stack: str) -> None:
+        """Release the stack's locks."""
+        self._output("cancel", "--yes", "--stack", stack)
+
+    def refresh(self, stack: str, on_line: OnLine, imports: Mapping[str, str] | None = None) -> None:
+        """Read all resources anew; resources that a killed run began are taken from `imports` or forgotten.
+
+        Args:
+            stack: name of the stack.
+            on_line: gets every line of the CLI.
+            imports: URN -> id of resources that may have been made.
+
+        Raises:
+            LifecycleError: a resource can't be read.
+        """
+        pairs = [part for urn, id_ in (imports or {}).items() for part in (urn, id_)]
+        given = [argument for part in pairs for argument in ("--import-pending-creates", part)]
+        command = ("pulumi", "refresh", "--stack", stack, *_RUN, "--clear-pending-creates", *given)
+        if processes.stream(command, on_line, directory=self.directory):
+            raise LifecycleError(
+                f"`pulumi refresh --stack {stack}` failed.",
+                f"Mend what the diagnostics above name, then run `airflow-env recover {stack}` again.",
+            )
+
+    def up(self, stack: str, on_line: OnLine, variables: Mapping[str, str] | None = None) -> None:
         """Deploy; every line of the CLI goes to `on_line`.
+
+        `variables` are added to the environment of this run alone.
 
         Raises:
             LifecycleError: the deployment failed.
         """
-        if processes.stream(("pulumi", "up", "--stack", stack, *_RUN), on_line, directory=self.directory):
+        command = ("pulumi", "up", "--stack", stack, *_RUN)
+        if processes.stream(command, on_line, directory=self.directory, variables=variables):
             raise LifecycleError(
                 f"`pulumi up --stack {stack}` failed; what it did until then stays, and is in its state.",
                 f"Mend what the diagnostics above name, then run `airflow-env up {stack}` again; it resumes.",
@@ -85,6 +128,10 @@ class PulumiProject:
     def remove(self, stack: str) -> None:
         """Remove the empty stack from the backend; its file in the checkout stays."""
         self._output("stack", "rm", "--yes", "--preserve-config", "--non-interactive", "--stack", stack)
+
+    def _state(self, stack: str) -> dict[str, Any]:
+        exported = json.loads(self._output("stack", "export", "--stack", stack))
+        return dict(exported.get("deployment") or {})
 
     def _output(self, *arguments: str) -> str:
         return processes.output(

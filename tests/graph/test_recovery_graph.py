@@ -1,81 +1,38 @@
-"""What outlives a persistent environment, and what a restored one begins with."""
+"""Each AWS resource of the real programs can be found again after a killed run; exports are documented."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import re
 
-from graph_recording import STACKS, Graph
+from graph_recording import ROOT, Graph, Registered
 
-GraphOf = Callable[..., Graph]
-
-PERSISTENT = {"durability": "persistent", "database": "{}"}
-DISPOSABLE = {"durability": "disposable", "database": "{}"}
-RESTORED = json.dumps(
-    {"restore": {"snapshot": "old-metadata-final-ab12cd34", "fernetKeysSecret": "airflow/old/recovery/x"}}
-)
-TAG = "recovery-set"
+from infra.lifecycle.half_made import BY_NAME, EC2_KINDS, FINDERS, REPEATABLE
 
 
-def test_the_recovery_set_is_kept_and_tagged_alike(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], **PERSISTENT)
-    kept = {resource.name for resource in graph.resources if resource.retain_on_delete}
-    assert kept == {"encryption-key", "recovery-set-fernet-keys", "recovery-set-fernet-keys-value"}
-    provider = json.loads(graph.of("pulumi:providers:aws")[0].inputs["defaultTags"])["tags"]
-    tags = {
-        name: graph.one(name).inputs["tags"]
-        for name in ("encryption-key", "recovery-set-fernet-keys", "metadata-database-instance")
-    }
-    assert all(found == {TAG: provider["deployment-id"]} for found in tags.values()), tags
-    # RDS copies the instance's tags to the final snapshot.
-    assert graph.one("metadata-database-instance").inputs["copyTagsToSnapshot"] is True
+def lost(resources: list[Registered]) -> set[str]:
+    """Types of resources that `recover` could neither find nor make again."""
+    found = set()
+    for resource in resources:
+        if not resource.type.startswith("aws:"):
+            continue
+        if template := BY_NAME.get(resource.type):
+            named = set(re.findall(r"{(\w+)}", template))
+            if not named <= resource.inputs.keys():
+                found.add(f"{resource.type}: its inputs lack {named - resource.inputs.keys()}")
+        elif resource.type not in {*EC2_KINDS, *FINDERS, *REPEATABLE}:
+            found.add(resource.type)
+    return found
 
 
-def test_snapshot_and_secret_of_one_life_have_the_same_end(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], **PERSISTENT)
-    snapshot = graph.one("metadata-database-instance").inputs["finalSnapshotIdentifier"]
-    secret = graph.one("recovery-set-fernet-keys").inputs["name"]
-    assert snapshot.split("-final-", 1)[1] == secret.rsplit("/", 1)[1]
+def test_no_resource_of_an_environment_is_lost(environment_graph: Graph) -> None:
+    assert lost(environment_graph.custom) == set()
 
 
-def test_the_kept_ring_is_the_one_that_pods_mount(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], **PERSISTENT)
-    mounted = graph.one("secrets-fernet-key-secret").inputs["stringData"]["fernet-key"]
-    kept = graph.one("recovery-set-fernet-keys-value")
-    assert kept.inputs["secretString"] == mounted
-    assert kept.secret_inputs == {"secretString"}
-    # A key that is not kept must not encrypt anything.
-    assert graph.reaches("airflow-release", "recovery-set-fernet-keys-value")
+def test_no_resource_of_a_cluster_is_lost(cluster_graph: Graph) -> None:
+    assert lost(cluster_graph.custom) == set()
 
 
-def test_a_disposable_environment_keeps_nothing(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], **DISPOSABLE)
-    assert not any(resource.retain_on_delete for resource in graph.resources)
-    assert not any(TAG in (resource.inputs.get("tags") or {}) for resource in graph.resources)
-
-
-def test_retirement_lets_logs_go_and_keeps_the_recovery_set(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], **PERSISTENT, retire="true")
-    assert graph.one("remote-logs-bucket").inputs["forceDestroy"] is True
-    assert graph.one("metadata-database-instance").inputs["skipFinalSnapshot"] is False
-    assert graph.one("recovery-set-fernet-keys").retain_on_delete
-
-
-def test_a_restored_database_is_under_its_own_key(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], durability="persistent", database=RESTORED)
-    copy = graph.one("metadata-database-origin").inputs
-    instance = graph.one("metadata-database-instance")
-    assert copy["sourceDbSnapshotIdentifier"] == "old-metadata-final-ab12cd34"
-    assert copy["kmsKeyId"] == instance.inputs["kmsKeyId"] == "arn:aws:mock:::encryption-key"
-    assert instance.inputs["snapshotIdentifier"] == copy["targetDbSnapshotIdentifier"]
-    # Dropping the parameter later must not replace the database.
-    assert "snapshotIdentifier" in instance.ignore_changes
-
-
-def test_a_restored_ring_begins_with_the_old_keys_and_stays_secret(graph_of: GraphOf) -> None:
-    graph = graph_of(STACKS[0], durability="persistent", database=RESTORED)
-    ring = graph.one("secrets-fernet-key")
-    assert ring.inputs["restored"] == "text-of-x"
-    assert "restored" in ring.secret_inputs
-    environment = graph.one("migration-job").inputs["spec"]["template"]["spec"]["containers"][0]["env"]
-    assert {"name": "ADMINISTRATOR_RENEWED", "value": "true"} in environment
+def test_the_page_of_exports_names_those_that_there_are(environment_graph: Graph) -> None:
+    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert sorted(documented) == sorted(environment_graph.exports)

@@ -20,6 +20,8 @@ import json, os, sys
 table = json.load(open({table!r}))
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps([os.path.basename(os.getcwd()), *sys.argv[1:]]) + "\\n")
+if os.environ.get("AIRFLOW_ENV_RETIRE"):
+    open({calls!r} + "-retired", "a").write(sys.argv[1] + "\\n")
 here = table.get(os.path.basename(os.getcwd()), {{}})
 for words, (code, text) in here.items():
     if " ".join(sys.argv[1:]).startswith(words):
@@ -99,6 +101,7 @@ def test_a_protected_stack_is_refused_before_any_deletion(
         deployment.down("staging")
     assert "aws:rds/instance:Instance::database" in error.value.message
     assert "`airflow-env up staging`, then `airflow-env down staging`" in error.value.next_step
+    assert "airflow-env down staging --retire" in error.value.next_step
     assert _changes(tmp_path) == []
 
 
@@ -154,6 +157,19 @@ def test_one_protected_stack_stops_down_all_as_a_whole(
     with pytest.raises(LifecycleError, match="two is persistent"):
         deployment.down_all()
     assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_retire_lifts_the_protection_in_a_run_of_its_own_and_leaves_the_file(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"stack ls": _listing("staging"), "stack export": _exported(True)}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    deployment.down("staging", retire=True)
+    assert _changes(tmp_path) == ["root up staging", "root destroy staging", "root rm staging"]
+    # The variable reaches that one run alone.
+    assert (tmp_path / "calls-retired").read_text().splitlines() == ["up"]
+    assert (project / "Pulumi.staging.yaml").read_text() == STACK_FILE
 
 
 @pytest.mark.usefixtures("project")

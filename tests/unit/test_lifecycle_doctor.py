@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from infra.lifecycle import doctor
 from infra.lifecycle.report import Outcome, Row
+from infra.lifecycle.state_lock import StateLock
 
 NOW = 1_767_225_600.0
 
@@ -124,3 +127,40 @@ def test_a_missing_tool_is_a_row_with_the_next_step(tmp_path: Path, monkeypatch:
     assert row.outcome is Outcome.FAILED
     assert "`helm` is not on PATH" in row.detail
     assert "make setup" in row.detail
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [
+        ((3, 10), Outcome.FAILED),
+        ((3, 11), Outcome.PASSED),
+        ((3, 13), Outcome.PASSED),
+        ((3, 14), Outcome.FAILED),
+    ],
+)
+def test_the_interpreter_is_one_that_the_packages_are_pinned_for(
+    version: tuple[int, int], outcome: Outcome
+) -> None:
+    assert doctor.python_row(version).outcome is outcome
+
+
+def _lock(process: int, host: str) -> StateLock:
+    return StateLock(process, "ci", host, datetime.now(UTC))
+
+
+def test_a_free_state_passes_and_a_backend_without_lock_files_is_not_judged() -> None:
+    assert doctor.lock_row("team-a", []).outcome is Outcome.PASSED
+    assert doctor.lock_row("team-a", None).outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_lock_of_a_living_run_is_red_and_says_to_wait() -> None:
+    row = doctor.lock_row("team-a", [_lock(1, "elsewhere")])
+    assert row.outcome is Outcome.FAILED
+    assert "wait" in row.detail
+    assert "recover" not in row.detail
+
+
+def test_a_lock_of_a_dead_run_is_red_and_names_the_command() -> None:
+    row = doctor.lock_row("team-a", [_lock(2**22 + 1, socket.gethostname())])
+    assert row.outcome is Outcome.FAILED
+    assert "airflow-env recover team-a" in row.detail

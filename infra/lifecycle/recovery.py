@@ -1,0 +1,108 @@
+"""`recover`: after a killed run, bring state and cloud together again, so that `up` goes on.
+
+Nothing is deleted that holds data: what exists is taken into the state. Objects in Kubernetes need no import,
+since making one that is there brings it into shape; only a half-made release has to go, which holds none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from infra import naming
+from infra.lifecycle import checkout, deployment, environments, processes
+from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
+from infra.lifecycle.pulumi_project import PulumiProject
+from infra.lifecycle.report import console
+from infra.lifecycle.state_lock import locks, restore_checkpoint
+
+RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
+
+
+def recover(stack: str, *, unlock: bool = False) -> None:
+    """Release a dead lock, find what was half made, and refresh.
+
+    Args:
+        stack: name of the environment's stack.
+        unlock: release a lock whose owner can't be looked at from here: the user knows that it is dead.
+
+    Raises:
+        LifecycleError: somebody may still be at work, or the refresh failed.
+    """
+    chosen, project = environments.settings(stack), environments.project()
+    name = checkout.environment_files().name
+    release_lock(project, name, stack, unlock=unlock)
+    if stack not in project.stacks():
+        raise LifecycleError(
+            f"{stack} is not there: nothing to recover.", f"Deploy it with `airflow-env up {stack}`."
+        )
+    pending = project.pending_creates(stack)
+    if any(item.type == RELEASE_TYPE for item in pending):
+        cluster = environments.known_cluster(chosen)
+        names = naming.names_of(name, stack, account_id=chosen.account_id, region=chosen.region)
+        if cluster is not None:
+            with cluster_access(cluster, chosen.region, names.namespace) as access:
+                _remove_half_made_release(access)
+    deployment_id = chosen.deployment_id or naming.deployment_id(name, stack)
+    reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
+    console.print(f"{stack} is recovered; `airflow-env up {stack}` goes on.")
+
+
+def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool) -> None:
+    """Release the locks of a stack if their owners are gone.
+
+    Raises:
+        LifecycleError: an owner is alive, or can't be looked at and `unlock` is not given.
+    """
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    held = locks(backend, name, stack)
+    if held is None:
+        console.print("  this state backend keeps locks itself; `pulumi cancel` ends one")
+        return
+    in_doubt = [lock for lock in held if not lock.is_dead()]
+    if in_doubt and not unlock:
+        raise LifecycleError(
+            f"{stack} is locked by {'; '.join(map(str, in_doubt))}, which may be alive.",
+            "Wait for it or end it. If you know that it is dead (another machine, gone by now), run "
+            f"`airflow-env recover {stack} --unlock`.",
+        )
+    for lock in held:
+        console.print(f"  lock of {lock}: released", markup=False)
+    if restore_checkpoint(backend, name, stack):
+        console.print("  the last checkpoint was cut off; the one before takes its place")
+    if held:
+        project.cancel(stack)
+
+
+def reconcile(project: PulumiProject, stack: str, *, region: str, deployment_id: str) -> None:
+    """Import what exists of the resources that a run began to make, forget the others, refresh all.
+
+    Raises:
+        LifecycleError: the refresh failed.
+    """
+    known = project.ids(stack)
+    imports: dict[str, str] = {}
+    for item in project.pending_creates(stack):
+        found = find_id(item, Surroundings(region, deployment_id, {*known, *imports.values()}))
+        if found is not None:
+            imports[item.urn] = found
+        console.print(f"  {_sentence(item, found)}", markup=False)
+    project.refresh(stack, deployment.progress(), imports)
+
+
+def _sentence(item: PendingCreate, found: str | None) -> str:
+    if found is None:
+        return f"{item.name}: not made, or made again in place"
+    return f"{item.name}: looked for as {found}"
+
+
+def _remove_half_made_release(access: ClusterAccess) -> None:
+    """Uninstall a release whose first installation was cut off; what was deployed once stays."""
+    helm = ("helm", "--kubeconfig", str(access.kubeconfig), "--namespace", access.namespace)
+    releases = json.loads(processes.output((*helm, "list", "--all", "--output", "json")))
+    for release in releases:
+        if release["name"] == naming.RELEASE and int(release["revision"]) == 1:
+            processes.output((*helm, "uninstall", naming.RELEASE, "--wait"), timeout_seconds=600)
+            console.print(f"  release {naming.RELEASE}: half made, uninstalled")

@@ -1,0 +1,121 @@
+"""`rotate`: new keys and passwords while Airflow runs.
+
+A rotation is a run of the program with one variable set (see `infra/key_ring.py`). Stack files stay as they
+are, and the next ordinary `up` finds nothing to do. A rotation that was killed is run again: each step may be
+repeated, and a key is dropped only when nothing needs it any more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+
+import yaml
+
+from infra import cluster_job, naming
+from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
+from infra.components.airflow_secrets import FERNET_KEY
+from infra.job_pod import JobPod, job_spec
+from infra.key_ring import ROTATION_VARIABLE, RequestVerb, RotatedKey
+from infra.lifecycle import deployment, environments
+from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.report import Timings, console
+
+# What the user has to know, once it is done.
+AFTERWARDS = {
+    RotatedKey.FERNET: "Connections, Variables and triggers are encrypted with the new key. The one before "
+    "stays readable until the next rotation, and backups keep all. After a leak, rotate twice.",
+    RotatedKey.API: "Sessions in browsers have ended; people log in again. Tasks do not notice.",
+    RotatedKey.JWT: "Tokens are signed by the new key. The one before is trusted until the next rotation, so "
+    "that running tasks go on. After a leak, rotate again in ten minutes, when they have renewed theirs.",
+    RotatedKey.DATABASE: "Airflow logs in as the other role with a new password; the one before is closed.",
+}
+# A large installation has some thousands of Connections; a value takes milliseconds.
+JOB_SECONDS = 1800
+
+
+def rotate(key: RotatedKey, stack: str) -> None:
+    """Rotate one key of a deployed environment.
+
+    Raises:
+        LifecycleError: the environment is not deployed, or a step failed; the same command goes on then.
+    """
+    exports = environments.exports(stack)
+    timings = Timings()
+    with timings.step("preflight"):
+        deployment.check(stack)
+    re_encrypt = key is RotatedKey.FERNET
+    if re_encrypt:
+        # The previous key is dropped by what follows: nothing may need it.
+        with timings.step("every value is encrypted with the key in use"):
+            _encrypt_anew(exports, stack)
+    with timings.step(f"new {key.value} key, pods replaced"):
+        _request(stack, key, RequestVerb.ADVANCE)
+    if re_encrypt:
+        with timings.step("every value is encrypted with the new key"):
+            _encrypt_anew(exports, stack)
+    if key is RotatedKey.DATABASE:
+        with timings.step("login role from before is closed"):
+            _request(stack, key, RequestVerb.FORGET)
+    timings.print()
+    console.print(AFTERWARDS[key], markup=False)
+
+
+def _request(stack: str, key: RotatedKey, verb: RequestVerb) -> None:
+    request = f"{key.value}={verb.value}:{secrets.token_hex(8)}"
+    environments.project().up(stack, deployment.progress(), {ROTATION_VARIABLE: request})
+
+
+def _encrypt_anew(exports: environments.Exports, stack: str) -> None:
+    """Run Airflow's own command in a Job of the image that runs, which knows the database as it is."""
+    with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
+        pod = encryption_pod(_running_image(access, exports.release_name))
+        spec = job_spec(pod, deadline_seconds=JOB_SECONDS, retries=1)
+        kubeconfig = json.dumps(yaml.safe_load(access.kubeconfig.read_text(encoding="utf-8")))
+        _guarded(
+            lambda: cluster_job.run(
+                kubeconfig=kubeconfig,
+                namespace=exports.namespace,
+                name="airflow-fernet-rotation",
+                manifest=json.dumps(spec),
+                arguments=[],
+                timeout_seconds=JOB_SECONDS,
+            ),
+            stack,
+        )
+
+
+def encryption_pod(image: str) -> JobPod:
+    """The pod that encrypts anew, with Airflow's connection and ring of keys."""
+    return JobPod(
+        script="fernet_rotation.py",
+        image=image,
+        service_account=naming.SERVICE_ACCOUNTS.migration,
+        environment={},
+        secret_environment={
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (naming.METADATA_SECRET, CONNECTION_KEY),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": (naming.METADATA_SECRET, CONNECTION_ASYNC_KEY),
+            "AIRFLOW__CORE__FERNET_KEY": (naming.FERNET_KEY_SECRET, FERNET_KEY),
+        },
+        secret_files=[],
+        memory="768Mi",
+        memory_limit="2Gi",
+    )
+
+
+def _running_image(access: ClusterAccess, release: str) -> str:
+    """The image of the schedulers: a changed stack file may name another one."""
+    found = access.json("get", "deployment", f"{release}-scheduler")
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _guarded(run: Callable[[], None], stack: str) -> None:
+    try:
+        run()
+    except cluster_job.JobError as error:
+        raise LifecycleError(
+            f"Encrypting anew failed; every value is readable as before. {error}",
+            f"Mend what the message names, then run `airflow-env rotate fernet {stack}` again.",
+        ) from error
