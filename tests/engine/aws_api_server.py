@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
+from botocore.config import Config
 from embedded.aws_api.__main__ import loopback_identity
 from embedded.aws_api.deployer import deployer_credentials
 from embedded.aws_api.part import check_ready
@@ -87,7 +88,13 @@ class Account:
             self._clients[wanted] = self._new_client(service, credentials)
         return self._clients[wanted]
 
-    def _new_client(self, service: str, credentials: dict[str, str]) -> Any:
+    def new_client(self, service: str, *, retries: bool) -> Any:
+        """A client with connections of its own, which repeats requests or does not."""
+        attempts = 5 if retries else 1
+        config = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+        return self._new_client(service, {}, config=config)
+
+    def _new_client(self, service: str, credentials: dict[str, str], **options: Any) -> Any:
         deployer = deployer_credentials(self.identity)
         key = {
             "aws_access_key_id": deployer.access_key_id,
@@ -98,7 +105,7 @@ class Account:
             region_name=REGION,
             endpoint_url=self.identity.aws_endpoint_url,
             verify=str(self.identity.certificate_authority),
-            **{**key, **credentials},
+            **{**key, **credentials, **options},
         )
 
     def instance(self, identifier: str, status: str = "available") -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 import base64
 import io
+import itertools
 import json
 import os
+import random
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +19,9 @@ import psycopg
 import pytest
 from aws_api_server import ACCOUNT, REGION, Account, postgres_directory, running_account
 from aws_api_tokens import eks_token, pod_token, review, service_account_key
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
+from embedded.identity import CloudIdentity
 
 pytestmark = [
     pytest.mark.engine,
@@ -222,6 +227,27 @@ def test_a_cluster_is_active_with_a_real_security_group_and_the_clouds_authority
     network = shown["resourcesVpcConfig"]
     group = account.client("ec2").describe_security_groups(GroupIds=[network["clusterSecurityGroupId"]])
     assert group["SecurityGroups"][0]["VpcId"] == network["vpcId"]
+
+
+def test_a_second_cluster_on_the_one_node_is_refused_by_name(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clusters of AWS share nothing; on one node they would share all: a person must be told which.
+
+    In this process, since the account of these tests is served without a node.
+    """
+    from embedded.aws_api.eks import backend
+    from moto.eks.exceptions import InvalidRequestException
+
+    found = backend.EmbeddedEksBackend(REGION, ACCOUNT)
+    found.identity = CloudIdentity.of(tmp_path)
+    found.clusters["first"] = found.extras  # type: ignore[assignment]
+    monkeypatch.setattr(backend, "all_backends", lambda: [found])
+    with pytest.raises(InvalidRequestException, match=rf"second .*cluster first in {REGION} uses it"):
+        found.create_embedded_cluster({"name": "second"}, None)
+    found.identity = account.identity
+    with pytest.raises(KeyError, match="resourcesVpcConfig"):
+        found.create_embedded_cluster({"name": "second"}, None)
 
 
 def test_a_rule_between_groups_keeps_its_description(account: Account, cluster: str) -> None:
@@ -460,6 +486,36 @@ def test_a_creation_that_a_kill_interrupts_is_completed(account: Account) -> Non
     account.instance("interrupted")
     account.connect("interrupted").close()
     account.client("rds").delete_db_instance(DBInstanceIdentifier="interrupted", SkipFinalSnapshot=True)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_answered_request_is_lost_by_a_kill_at_any_moment(account: Account, seed: int) -> None:
+    """Most of a request's time is the writing of the state: a kill at random falls into it."""
+    chance, answered = random.Random(seed), list[str]()  # noqa: S311 - no secret
+    manager = account.client("secretsmanager")
+    # Enough state for its writing to take long.
+    for index in range(8):
+        manager.create_secret(Name=f"ballast-{seed}-{index}", SecretString="x" * 60_000)
+
+    def write() -> None:
+        client = account.new_client("secretsmanager", retries=False)
+        for index in itertools.count():
+            name = f"answered-{seed}-{index}"
+            try:
+                client.create_secret(Name=name, SecretString=name)
+            except (BotoCoreError, ClientError):
+                return
+            answered.append(name)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.5 + chance.random())
+    account.kill()
+    writer.join()
+    account.start()
+    assert answered
+    lost = [one for one in answered if manager.get_secret_value(SecretId=one)["SecretString"] != one]
+    assert lost == []
 
 
 def test_the_log_has_a_line_a_request_and_no_secret(account: Account, database: str) -> None:

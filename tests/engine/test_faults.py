@@ -243,6 +243,47 @@ def test_nobody_but_the_owner_can_read_or_write_what_is_set(
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_at_awss_pace_network_and_cluster_show_what_they_wait_for(
+    account: Account, embedded: Callable[..., str]
+) -> None:
+    """Statuses as AWS names them, then the end of the wait; what was begun keeps the pace it began with."""
+    ec2, eks = account.client("ec2"), account.client("eks")
+    subnets = account.subnets()
+    trust = '{"Version": "2012-10-17", "Statement": []}'
+    role = account.client("iam").create_role(RoleName="slow", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+
+    def gateway() -> str:
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        made = ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address)
+        return str(made["NatGateway"]["NatGatewayId"])
+
+    def states(*gateways: str) -> list[str]:
+        found = ec2.describe_nat_gateways(NatGatewayIds=list(gateways))["NatGateways"]
+        return [one["State"] for one in found]
+
+    embedded("faults", "durations", "1")
+    slow = gateway()
+    eks.create_cluster(name="paced", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
+    assert eks.describe_cluster(name="paced")["cluster"]["status"] == "CREATING"
+    with pytest.raises(ClientError, match="not in ACTIVE status"):
+        eks.create_addon(clusterName="paced", addonName="coredns")
+    embedded("faults", "durations", "0")
+    quick = gateway()
+    assert states(slow, quick) == ["pending", "available"]
+    eks.delete_cluster(name="paced")
+    assert eks.list_clusters()["clusters"] == []
+    embedded("faults", "durations", "1/400")
+    eks.create_cluster(name="paced", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
+    eks.get_waiter("cluster_active").wait(name="paced", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    eks.create_addon(clusterName="paced", addonName="coredns")
+    eks.get_waiter("addon_active").wait(
+        clusterName="paced", addonName="coredns", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    eks.delete_cluster(name="paced")
+    assert eks.describe_cluster(name="paced")["cluster"]["status"] == "DELETING"
+    eks.get_waiter("cluster_deleted").wait(name="paced", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
 def test_a_client_token_makes_a_repeated_request_the_same_one(account: Account) -> None:
     ec2, token = account.client("ec2"), secrets.token_hex(8)
     vpc = ec2.create_vpc(CidrBlock="10.3.0.0/16")["Vpc"]["VpcId"]

@@ -47,6 +47,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     from embedded.aws_api import (
         ecr_pull_through,
         key_identifiers,
+        paced_network,
         s3_defaults,
         security_group_rules,
         web_server,
@@ -67,7 +68,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     faults = Injector(settings_path(identity))
     state = AccountState(directory / "account.pickle", bodies)
     switch_off_motos_checks()
-    for mend in (security_group_rules, ecr_pull_through, key_identifiers, s3_defaults):
+    for mend in (security_group_rules, ecr_pull_through, key_identifiers, s3_defaults, paced_network):
         mend.install()
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)

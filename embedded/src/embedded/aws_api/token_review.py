@@ -116,7 +116,7 @@ def _clusters() -> list[tuple[Any, Any]]:
 
 
 def _active_clusters() -> list[str]:
-    return [cluster.name for cluster, _ in _clusters() if cluster.status == "ACTIVE"]
+    return [cluster.name for cluster, extra in _clusters() if extra.status == "ACTIVE"]
 
 
 def kubernetes_user(cluster_name: str, principal: Principal) -> dict[str, Any]:

@@ -46,7 +46,6 @@ DURATIONS: dict[tuple[str, str], Duration] = {
     ("rds", "DeleteDBInstance"): Duration(420, "deleting", f"{_TIMEOUTS} (60 min)"),
     ("rds", "CreateDBSnapshot"): Duration(180, "creating", f"{_TIMEOUTS} (20 min)"),
     ("ec2", "CreateNatGateway"): Duration(120, "pending", f"{_TIMEOUTS} (10 min)"),
-    ("ec2", "DeleteNatGateway"): Duration(60, "deleting", f"{_TIMEOUTS} (30 min)"),
     ("ec2", "CreateVpcEndpoint"): Duration(90, "pending", f"{_TIMEOUTS} (10 min); interface endpoints"),
 }
 

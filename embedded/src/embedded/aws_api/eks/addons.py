@@ -6,6 +6,10 @@ from typing import Any
 
 from embedded.aws_api import ACCOUNT_ID
 from embedded.aws_api.eks import errors
+from embedded.faults import durations
+
+# Moments of `durations`, beside what the API shows.
+_ACTIVE_AT, _GONE_AT = "activeAt", "goneAt"
 
 # Name -> the version that answers for it.
 KNOWN_ADDONS = {
@@ -29,8 +33,9 @@ class Addons:
         self._by_name: dict[str, dict[str, Any]] = {}
 
     def create(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """CreateAddon; active at once."""
+        """CreateAddon."""
         name = parameters["addonName"]
+        self._settle()
         if name in self._by_name:
             errors.in_use("Addon already exists.", self._cluster)
         if name not in KNOWN_ADDONS:
@@ -41,7 +46,8 @@ class Addons:
         self._by_name[name] = {
             "addonName": name,
             "clusterName": self._cluster,
-            "status": "ACTIVE",
+            "status": "CREATING",
+            _ACTIVE_AT: durations.done_at("eks", "CreateAddon"),
             "addonVersion": parameters.get("addonVersion") or KNOWN_ADDONS[name],
             "health": {"issues": []},
             "addonArn": f"{base}/{uuid.uuid4()}",
@@ -51,10 +57,21 @@ class Addons:
             "configurationValues": parameters.get("configurationValues"),
             "tags": dict(parameters.get("tags") or {}),
         }
-        return self._by_name[name]
+        return self.get(name)
+
+    def _settle(self) -> None:
+        """Bring every add-on to the status that it has by now."""
+        for name, addon in list(self._by_name.items()):
+            if _GONE_AT in addon:
+                addon["status"] = "DELETING"
+                if durations.is_over(addon[_GONE_AT]):
+                    del self._by_name[name]
+            elif durations.is_over(addon.get(_ACTIVE_AT)):
+                addon["status"] = "ACTIVE"
 
     def get(self, name: str) -> dict[str, Any]:
         """DescribeAddon."""
+        self._settle()
         if name not in self._by_name:
             errors.not_found(f"No addon: {name} found in cluster: {self._cluster}", self._cluster)
         return self._by_name[name]
@@ -70,9 +87,11 @@ class Addons:
     def delete(self, name: str) -> dict[str, Any]:
         """DeleteAddon."""
         addon = self.get(name)
-        del self._by_name[name]
+        addon[_GONE_AT] = durations.done_at("eks", "DeleteAddon")
+        self._settle()
         return {**addon, "status": "DELETING"}
 
     def names(self) -> list[str]:
         """ListAddons."""
+        self._settle()
         return sorted(self._by_name)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import secrets
+from datetime import datetime
 from typing import Any, cast
 
 from moto.ec2.models import ec2_backends
@@ -14,6 +15,7 @@ from embedded.aws_api.eks.access import AccessEntries
 from embedded.aws_api.eks.addons import Addons
 from embedded.aws_api.eks.pod_identity_associations import Associations
 from embedded.aws_api.principals import Principal
+from embedded.faults import durations
 from embedded.identity import CloudIdentity
 
 KUBERNETES_VERSION = "1.34"
@@ -32,6 +34,11 @@ _STORED_AS_GIVEN = (
 class EmbeddedCluster:
     """What a cluster has beyond moto's: access, associations, add-ons, and options kept as given."""
 
+    active_at: datetime | None = None
+    """When its creation is done at the pace that is played; None: at once."""
+    gone_at: datetime | None = None
+    """When its deletion is done; None: nobody deletes it."""
+
     def __init__(self, cluster: Cluster, region: str, parameters: dict[str, Any], creator: Principal | None):
         access = {"authenticationMode": "CONFIG_MAP", **(parameters.get("accessConfig") or {})}
         access.setdefault("bootstrapClusterCreatorAdminPermissions", True)
@@ -40,10 +47,18 @@ class EmbeddedCluster:
         self.access_entries = AccessEntries(cluster.name, region, access["authenticationMode"])
         self.associations = Associations(cluster.name, region)
         self.addons = Addons(cluster.name, region)
+        self.active_at = durations.done_at("eks", "CreateCluster")
         self.creator_arn: str | None = None
         if creator and access["bootstrapClusterCreatorAdminPermissions"]:
             self.creator_arn = creator.policy_arn
             self.access_entries.add_creator(creator.policy_arn)
+
+    @property
+    def status(self) -> str:
+        """CREATING, ACTIVE or DELETING."""
+        if self.gone_at is not None:
+            return "DELETING"
+        return "ACTIVE" if durations.is_over(self.active_at) else "CREATING"
 
 
 def all_backends() -> "list[EmbeddedEksBackend]":
@@ -69,8 +84,9 @@ class EmbeddedEksBackend(EKSBackend):
         return moto.eks.urls
 
     def create_embedded_cluster(self, parameters: dict[str, Any], creator: Principal | None) -> Cluster:
-        """CreateCluster, active at once: the embedded node stands behind every cluster."""
+        """CreateCluster: the embedded node stands behind every cluster, but behind one at a time."""
         name, version = parameters["name"], parameters.get("version") or KUBERNETES_VERSION
+        self._check_node_is_free(name)
         if version not in _SUPPORTED_VERSIONS:
             errors.invalid_parameter(f"unsupported Kubernetes version {version}", name)
         network = parameters["resourcesVpcConfig"]
@@ -97,8 +113,42 @@ class EmbeddedEksBackend(EKSBackend):
         self.extras[name] = EmbeddedCluster(cluster, self.region_name, parameters, creator)
         return cluster
 
+    def _check_node_is_free(self, name: str) -> None:
+        """Two clusters on one node would share namespaces and cluster-wide objects, as no two on AWS do.
+
+        An account that is served alone, on the loopback network, has no node that could be shared.
+        """
+        if self.identity.block.is_loopback:
+            return
+        for backend in all_backends():
+            backend.settle()
+            for other in backend.clusters:
+                if other != name:
+                    message = (
+                        f"Cluster {name} cannot be created: the embedded cloud has one node, and cluster "
+                        f"{other} in {backend.region_name} uses it. Deploy to {other}, or delete it first."
+                    )
+                    errors.invalid_request(message, name)
+
+    def settle(self) -> None:
+        """Let clusters go whose deletion is done."""
+        for name, extra in list(self.extras.items()):
+            if extra.gone_at is not None and durations.is_over(extra.gone_at):
+                self._remove(name)
+
+    def list_clusters(self, max_results: int, next_token: str | None) -> Any:
+        """ListClusters."""
+        self.settle()
+        return super().list_clusters(max_results, next_token)
+
+    def describe_cluster(self, name: str) -> Cluster:
+        """DescribeCluster."""
+        self.settle()
+        return super().describe_cluster(name)
+
     def additions(self, cluster: str) -> EmbeddedCluster:
         """What a cluster has beyond moto's. Raises ResourceNotFoundException."""
+        self.settle()
         if cluster not in self.extras:
             errors.not_found(f"No cluster found for name: {cluster}.", cluster)
         return self.extras[cluster]
@@ -108,11 +158,16 @@ class EmbeddedEksBackend(EKSBackend):
         extra = self.additions(name)
         if extra.options.get("deletionProtection"):
             errors.invalid_request("Cluster has deletion protection enabled.", name)
+        cluster = self.clusters[name]
+        extra.gone_at = durations.done_at("eks", "DeleteCluster")
+        self.settle()
+        return cluster
+
+    def _remove(self, name: str) -> None:
         cluster = super().delete_cluster(name)
         del self.extras[name]
         group = cluster.resources_vpc_config["clusterSecurityGroupId"]
         ec2_backends[self.account_id][self.region_name].delete_security_group(group_id=group)
-        return cluster
 
     def _kubernetes_network(self, parameters: dict[str, Any]) -> dict[str, Any]:
         given = dict(parameters.get("kubernetesNetworkConfig") or {})

@@ -91,7 +91,7 @@ class EmbeddedEksResponse(EKSResponse):
             "kubernetesNetworkConfig": cluster.kubernetes_network_config,
             "logging": cluster.logging,
             "identity": cluster.identity,
-            "status": cluster.status,
+            "status": extra.status,
             "certificateAuthority": cluster.certificate_authority,
             "platformVersion": cluster.platformVersion,
             "tags": cluster.tags,
@@ -179,6 +179,9 @@ class EmbeddedEksResponse(EKSResponse):
 
     def create_addon(self) -> ActionResult:
         extra, parameters = self._cluster()
+        if extra.status != "ACTIVE":
+            name = parameters.get("clusterName") or parameters["name"]
+            errors.invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
         return ActionResult({"addon": extra.addons.create(parameters)})
 
     def describe_addon(self) -> ActionResult:
