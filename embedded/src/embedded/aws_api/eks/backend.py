@@ -159,6 +159,8 @@ class EmbeddedEksBackend(EKSBackend):
         if extra.options.get("deletionProtection"):
             errors.invalid_request("Cluster has deletion protection enabled.", name)
         cluster = self.clusters[name]
+        if cluster.nodegroup_count:
+            return super().delete_cluster(name)  # moto refuses it in AWS's words
         extra.gone_at = durations.done_at("eks", "DeleteCluster")
         self.settle()
         return cluster
