@@ -22,6 +22,10 @@ _SHOWN_ON_DELETION: Final = (
 )
 
 
+class RuleError(ServiceException):
+    """An error of ECR's, as code and message; moto asks for a class outside of its own core."""
+
+
 def install() -> None:
     """Let ECR's API answer the four operations on rules."""
     for name, operation in _OPERATIONS.items():
@@ -38,7 +42,7 @@ def _existing(response: ECRResponse, prefix: str) -> Rule:
     found = _rules(response).get(prefix)
     if found is None:
         account = response.current_account
-        raise ServiceException(
+        raise RuleError(
             "PullThroughCacheRuleNotFoundException",
             f"Pull through cache rule with prefix '{prefix}' not found for registry '{account}'",
         )
@@ -49,7 +53,7 @@ def _create(response: ECRResponse) -> ActionResult:
     given = json.loads(response.body)
     prefix = given["ecrRepositoryPrefix"]
     if prefix in _rules(response):
-        raise ServiceException(
+        raise RuleError(
             "PullThroughCacheRuleAlreadyExistsException",
             f"A pull through cache rule with the ecr repository prefix '{prefix}' already exists for "
             f"registry '{response.current_account}'",

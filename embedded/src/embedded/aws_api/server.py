@@ -50,6 +50,7 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
         paced_network,
         s3_defaults,
         security_group_rules,
+        vpc_endpoint_routes,
         web_server,
     )
     from embedded.aws_api.application import AwsApplication
@@ -68,7 +69,14 @@ def start(identity: CloudIdentity, postgres_directory: Path) -> list[Any]:
     faults = Injector(settings_path(identity))
     state = AccountState(directory / "account.pickle", bodies)
     switch_off_motos_checks()
-    for mend in (security_group_rules, ecr_pull_through, key_identifiers, s3_defaults, paced_network):
+    for mend in (
+        security_group_rules,
+        vpc_endpoint_routes,
+        ecr_pull_through,
+        key_identifiers,
+        s3_defaults,
+        paced_network,
+    ):
         mend.install()
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)

@@ -242,7 +242,8 @@ def _set_role(call: Call) -> None:
 def _read_profile(call: Call) -> Values:
     found = call.client.get_instance_profile(InstanceProfileName=call.id)["InstanceProfile"]
     roles = found.get("Roles") or [{}]
-    return {**from_aws(call.kind, found), "role": roles[0].get("RoleName")}
+    tags = tags_from_pairs(found.get("Tags"))
+    return {**from_aws(call.kind, found), "role": roles[0].get("RoleName"), "tagsAll": tags}
 
 
 def _delete_profile(call: Call) -> None:
