@@ -190,7 +190,11 @@ class MetadataDatabase(pulumi.ComponentResource):
             target_db_snapshot_identifier=identifier,
             kms_key_id=self._args.key_arn,
             opts=pulumi.ResourceOptions(
-                parent=self, custom_timeouts=pulumi.CustomTimeouts(create=f"{self._args.timeout_minutes}m")
+                parent=self,
+                # Another source has another target, by the hash; RDS itself does not tell the source of a
+                # copy within the account.
+                ignore_changes=["sourceDbSnapshotIdentifier"],
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{self._args.timeout_minutes}m"),
             ),
         )
         return copy.target_db_snapshot_identifier

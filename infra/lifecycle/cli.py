@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from infra.key_ring import RotatedKey
-from infra.lifecycle import deployment, doctor, environments, processes, recovery, rendering, report, rotation
+from infra.lifecycle import (
+    deployment,
+    doctor,
+    environments,
+    processes,
+    recovery,
+    recovery_set,
+    rendering,
+    report,
+    rotation,
+)
 from infra.lifecycle.canary_run import login_of, run_canary
 from infra.lifecycle.cluster_access import cluster_access, port_forward
 from infra.lifecycle.errors import LifecycleError
@@ -56,6 +66,16 @@ def down(
         deployment.down_all(retire=retire)
     else:
         deployment.down(stack, retire=retire)
+
+
+@app.command(name="recovery-set")
+def recovery_set_command(stack: Stack, as_json: Json = False) -> None:
+    """List what a persistent environment left behind, and how to restore it; nothing is touched."""
+    found = recovery_set.of_stack(stack)
+    if as_json:
+        recovery_set.print_json(found)
+    else:
+        recovery_set.print_text(stack, found)
 
 
 @app.command()

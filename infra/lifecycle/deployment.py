@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from infra import config
-from infra.lifecycle import chart_source, doctor, environments
+from infra.lifecycle import chart_source, doctor, environments, recovery_set
 from infra.lifecycle.canary_run import run_canary
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject, progress_line
@@ -89,9 +89,12 @@ def down(stack: str, *, retire: bool = False) -> None:
         return
     if not retire:
         refuse_protected(stack, project)
+    leaves = project.retained(stack)
     timings = Timings()
     _end(stack, project, timings)
     timings.print()
+    if leaves:
+        recovery_set.print_text(stack, recovery_set.of_stack(stack))
 
 
 def down_all(*, retire: bool = False) -> None:

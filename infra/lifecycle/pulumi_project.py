@@ -53,8 +53,15 @@ class PulumiProject:
 
     def protected(self, stack: str) -> list[str]:
         """Names, as type::name, of resources that refuse deletion."""
+        return self._marked(stack, "protect")
+
+    def retained(self, stack: str) -> list[str]:
+        """Names, as type::name, of resources that stay in the cloud when the stack goes."""
+        return self._marked(stack, "retainOnDelete")
+
+    def _marked(self, stack: str, option: str) -> list[str]:
         resources = self._state(stack).get("resources") or []
-        return ["::".join(item["urn"].split("::")[2:]) for item in resources if item.get("protect")]
+        return ["::".join(item["urn"].split("::")[2:]) for item in resources if item.get(option)]
 
     def ids(self, stack: str) -> set[str]:
         """Ids, as the providers gave them, of all resources in the state."""

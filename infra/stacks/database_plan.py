@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -16,24 +18,27 @@ from infra.components.metadata_database import MetadataDatabase
 from infra.components.recovery_set import RecoverySetArgs
 from infra.database_alarms import database_alarms
 from infra.database_endpoint import DatabaseEndpoint, database_host
+from infra.environment_guard import EnvironmentGuard
 from infra.stacks.environment_plan import EnvironmentPlan
 
 
 def metadata_database(
     plan: EnvironmentPlan, cluster: ClusterReference, key: EncryptionKey, opts: pulumi.ResourceOptions
 ) -> DatabaseEndpoint:
-    """Return where the database is: an instance of its own with its alarms, or the cluster's host."""
+    """Return where the database is: an instance of its own, or the cluster's host."""
     if plan.settings.database.shared:
         return database_host(cluster.database_host, stack=plan.settings.cluster.stack)
-    database = MetadataDatabase("metadata-database", plan.metadata_database(cluster, key), opts)
-    if plan.settings.alarmed:
-        Alarms("alarms", _alarms(plan, key, database), opts)
-    return database
+    return MetadataDatabase("metadata-database", plan.metadata_database(cluster, key), opts)
 
 
-def _alarms(plan: EnvironmentPlan, key: EncryptionKey, database: MetadataDatabase) -> AlarmsArgs:
+def alarms(
+    plan: EnvironmentPlan, key: EncryptionKey, database: DatabaseEndpoint, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """Return the alarms of the environment's own instance, if it has any."""
     settings = plan.settings.database
-    return AlarmsArgs(
+    if not (plan.settings.alarmed and isinstance(database, MetadataDatabase)):
+        return []
+    args = AlarmsArgs(
         names=plan.names,
         settings=plan.settings.alarms,
         key_arn=key.arn,
@@ -41,6 +46,23 @@ def _alarms(plan: EnvironmentPlan, key: EncryptionKey, database: MetadataDatabas
         parameter_group=plan.names.parameter_group(settings.postgres_major),
         alarms=database_alarms(plan.settings.alarms, settings),
     )
+    return [Alarms("alarms", args, opts)]
+
+
+def guard(plan: EnvironmentPlan, whole: Sequence[pulumi.Resource]) -> None:
+    """Keep a persistent environment from going by mistake.
+
+    Args:
+        plan: the environment.
+        whole: every component of it; none is deleted before the guard.
+    """
+    if plan.settings.persistent:
+        EnvironmentGuard(
+            "guard",
+            stack=plan.stack,
+            protected=plan.settings.protected,
+            opts=pulumi.ResourceOptions(depends_on=whole),
+        )
 
 
 def restored_fernet_keys(plan: EnvironmentPlan, provider: aws.Provider) -> pulumi.Output[str] | None:

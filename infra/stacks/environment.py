@@ -30,6 +30,7 @@ def deploy() -> None:
 
     key = EncryptionKey("encryption", plan.encryption_key(), on_aws)
     database = database_plan.metadata_database(plan, cluster, key, on_aws)
+    alarms = database_plan.alarms(plan, key, database, on_aws)
     logs = RemoteLogs("remote-logs", plan.remote_logs(key), on_aws)
     identity = WorkloadIdentity("identity", plan.identity(cluster, key, database, logs), on_aws)
     parameters = DagParameters("dag-parameters", plan.dag_parameters(key), on_aws)
@@ -40,7 +41,9 @@ def deploy() -> None:
         pulumi.ResourceOptions(provider=kubernetes, depends_on=[*own(database), logs, identity]),
     )
     on_kubernetes = pulumi.ResourceOptions(provider=kubernetes)
-    NetworkPolicies("network-policies", platform_plan.network_policies(plan, namespace), on_kubernetes)
+    network = NetworkPolicies(
+        "network-policies", platform_plan.network_policies(plan, namespace), on_kubernetes
+    )
     restored = database_plan.restored_fernet_keys(plan, aws)
     secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database, restored), on_kubernetes)
     recovery = RecoverySet("recovery-set", database_plan.recovery_set(plan, key, database, secrets), on_aws)
@@ -62,6 +65,8 @@ def deploy() -> None:
         plan.airflow_release(namespace, secrets, pgbouncer),
         pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters, recovery, pgbouncer]),
     )
+    # Deleted before anything else, so that a refusal finds the environment whole.
+    database_plan.guard(plan, [key, *own(database), *alarms, logs, identity, network, recovery, release])
 
     pulumi.export("namespace", namespace.name)
     pulumi.export("releaseName", release.name)

@@ -15,7 +15,7 @@ MODULES: Final = {
     "eks": ("eks", "eks_addon", "eks_access"),
     "iam": ("iam",),
     "kms": ("kms",),
-    "rds": ("rds", "rds_instance"),
+    "rds": ("rds", "rds_instance", "rds_snapshot_copy"),
     "s3": ("s3", "s3_settings", "s3_lifecycle", "s3_object"),
     "secretsmanager": ("secretsmanager", "secretsmanager_settings"),
     "sns": ("sns",),

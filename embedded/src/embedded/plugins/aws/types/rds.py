@@ -160,7 +160,9 @@ PARAMETER_GROUP = ResourceType(
 )
 
 
-def _snapshot_ready(call: Call) -> None:
+def snapshot_ready(call: Call) -> None:
+    """Wait until a snapshot can be used."""
+
     def available() -> bool:
         found = call.client.describe_db_snapshots(DBSnapshotIdentifier=call.id)["DBSnapshots"]
         return bool(found) and found[0]["Status"] == "available"
@@ -196,7 +198,7 @@ SNAPSHOT = ResourceType(
         "vpcId": "VpcId",
     },
     create=creates("create_db_snapshot", "DBSnapshot.DBSnapshotIdentifier"),
-    settled=_snapshot_ready,
+    settled=snapshot_ready,
     read=reads("describe_db_snapshots", by_id("DBSnapshotIdentifier"), "DBSnapshots.0"),
     delete=deletes("delete_db_snapshot", by_id("DBSnapshotIdentifier")),
     tags=rds_tags("snapshot"),
