@@ -21,6 +21,7 @@ s3, http, secrets = boto3.client("s3"), boto3.client("s3", endpoint_url=plain), 
 own, other, key = names["bucket"], names["other_bucket"], names["key"]
 attempts = {
     "write own bucket": lambda: s3.put_object(Bucket=own, Key=key, Body=b"1"),
+    "write elsewhere in own bucket": lambda: s3.put_object(Bucket=own, Key="elsewhere", Body=b"1"),
     "read own bucket": lambda: s3.get_object(Bucket=own, Key=key)["Body"].read(),
     "read other bucket": lambda: s3.get_object(Bucket=other, Key=key)["Body"].read(),
     "write other bucket": lambda: s3.put_object(Bucket=other, Key="new", Body=b"1"),

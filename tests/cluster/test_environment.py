@@ -146,7 +146,8 @@ def test_a_worker_reaches_what_is_its_own_and_nothing_else(environment: Environm
     bucket, other = environment.outputs["logsBucket"], f"{environment.outputs['logsBucket'][:50]}-other"
     own_secret = f"{environment.outputs['secretsPrefix']}/connections/access-probe"
     other_secret = "another-environment/connections/access-probe"
-    key = "access-probe"
+    # Workers may write task logs; the rest of the bucket is not theirs.
+    key = "task-logs/access-probe"
     s3.create_bucket(Bucket=other, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     for secret in (own_secret, other_secret):
         secrets.create_secret(Name=secret, SecretString="probe")
@@ -162,6 +163,7 @@ def test_a_worker_reaches_what_is_its_own_and_nothing_else(environment: Environm
             secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     assert said == {
         "write own bucket": ALLOWED,
+        "write elsewhere in own bucket": "AccessDenied",
         "read own bucket": ALLOWED,
         "read other bucket": "AccessDenied",
         "write other bucket": "AccessDenied",
