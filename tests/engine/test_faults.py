@@ -249,7 +249,8 @@ def test_at_awss_pace_network_and_cluster_show_what_they_wait_for(
     """Statuses as AWS names them, then the end of the wait; what was begun keeps the pace it began with."""
     ec2, eks = account.client("ec2"), account.client("eks")
     subnets = account.subnets()
-    trust = '{"Version": "2012-10-17", "Statement": []}'
+    allowed = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     role = account.client("iam").create_role(RoleName="slow", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
     def gateway() -> str:
