@@ -166,14 +166,14 @@ def test_a_release_follows_its_chart_and_goes_without_residue(world: World) -> N
     assert world.kubectl("get", "configmap", "web", "--ignore-not-found") == ""
 
 
-def _mark_pending(world: World) -> None:
-    """Make helm's record look as if the installation had been cut off."""
-    record = "sh.helm.release.v1.web.v1"
-    patch = {"metadata": {"labels": {"status": "pending-install"}}}
+def _mark_pending(world: World, revision: int = 1, state: str = "pending-install") -> None:
+    """Make helm's record look as if the operation had been cut off."""
+    record = f"sh.helm.release.v1.web.v{revision}"
+    patch = {"metadata": {"labels": {"status": state}}}
     world.kubectl("patch", "secret", record, "-p", json.dumps(patch))
     stored = world.get("secret", record)["data"]["release"]
     release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(stored))))
-    release["info"]["status"] = "pending-install"
+    release["info"]["status"] = state
     text = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
     world.kubectl("patch", "secret", record, "-p", json.dumps({"data": {"release": text}}))
 
@@ -192,6 +192,31 @@ def test_a_release_that_the_state_does_not_know(world: World, cut_off: bool) -> 
     else:
         with pytest.raises(automation.CommandError, match="cannot re-use a name that is still in use"):
             world.up()
+    (listed,) = json.loads(world.helm("list", "--all", "--output", "json"))
+    assert listed["status"] == "deployed"
+
+
+STEP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {step: '{{ .Values.step }}'}\n"
+
+
+def _stepped(step: str) -> str:
+    return RELEASE.replace("values={", f'values={{"step": "{step}", ')
+
+
+def test_a_preview_names_the_values_that_change_and_a_cut_off_upgrade_is_no_obstacle(world: World) -> None:
+    world.chart(STEP)
+    world.write(_stepped("first"))
+    world.up()
+    world.write(_stepped("second"))
+    told = world.stack.preview(color="never", diff=True).stdout
+    (line,) = (line for line in told.splitlines() if "step" in line)
+    assert '"first" => "second"' in line
+    assert SECRET not in told
+    world.up()
+    _mark_pending(world, revision=2, state="pending-upgrade")
+    world.write(_stepped("third"))
+    assert world.up()["update"] == 1
+    assert world.get("configmap", "web")["data"] == {"step": "third"}
     (listed,) = json.loads(world.helm("list", "--all", "--output", "json"))
     assert listed["status"] == "deployed"
 

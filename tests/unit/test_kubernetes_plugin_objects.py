@@ -146,8 +146,11 @@ def test_a_deletion_that_hangs_names_the_finalizer(server: FakeApiServer) -> Non
     held = {"name": "settings", "namespace": "shop", "uid": "1", "finalizers": ["shop.io/hold"]}
     server.objects[PATH] = {"metadata": held}
     known = Known("shop/settings", _config_map(a="1"), Properties())
-    with pytest.raises(PluginError, match=r"still there 1 s after its deletion: finalizers shop\.io/hold"):
+    with pytest.raises(
+        PluginError, match=r"still there 1 s after its deletion: finalizers shop\.io/hold"
+    ) as told:
         _operations(server.url).delete(_context(), known, 1)
+    assert "kubectl patch configmap settings --namespace shop --type=merge" in str(told.value)
 
 
 def test_deleting_what_is_gone_succeeds(server: FakeApiServer) -> None:
@@ -237,8 +240,8 @@ def test_data_of_a_secret_is_secret_however_it_was_written(server: FakeApiServer
     assert ("data",) in imported.inputs.secrets
 
 
-def test_an_annotation_that_is_not_emulated_is_refused_by_name() -> None:
-    inputs = _config_map({"pulumi.com/waitFor": "condition=Ready"}, a="1")
+def test_a_criterion_of_another_form_is_refused_by_its_annotation() -> None:
+    inputs = _config_map({"pulumi.com/waitFor": "Ready"}, a="1")
     checked = _operations("http://127.0.0.1:9").check(_context(), Properties(), inputs, NameSource("x"))
     assert ["pulumi.com/waitFor" in reason for _, reason in checked.failures] == [True]
 
@@ -247,3 +250,11 @@ def test_an_annotation_that_is_not_emulated_is_refused_by_name() -> None:
 def test_types_that_are_not_emulated_are_refused_by_name(token: str) -> None:
     with pytest.raises(PluginError, match=f"kubernetes:{token} is not supported"):
         _operations("http://127.0.0.1:9").check(_context(token), Properties(), Properties(), NameSource("x"))
+
+
+def test_a_creation_waits_for_what_the_program_says(server: FakeApiServer) -> None:
+    annotations = {"pulumi.com/waitFor": "jsonpath={.data.ready}=yes", "pulumi.com/timeoutSeconds": "0.1"}
+    with pytest.raises(InitializationError, match=r"waiting for jsonpath=\{\.data\.ready\}=yes"):
+        _operations(server.url).create(_context(), _config_map(annotations, ready="no"), 0, False)
+    server.objects.clear()
+    _operations(server.url).create(_context(), _config_map(annotations, ready="yes"), 0, False)

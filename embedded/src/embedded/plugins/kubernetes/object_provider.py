@@ -15,11 +15,10 @@ from embedded.plugins.kubernetes.immutable_fields import immutable_fields
 from embedded.plugins.kubernetes.kinds import ObjectKind, kind_of
 from embedded.plugins.kubernetes.naming import is_autonamed, with_name
 from embedded.plugins.kubernetes.object_preview import ObjectPreview
-from embedded.plugins.kubernetes.waiting import readiness
+from embedded.plugins.kubernetes.waiting import readiness, wait_for
 from embedded.plugins.kubernetes.waiting.patience import Patience, timeout_seconds
 from embedded.plugins.kubernetes.waiting.until_ready import SKIP_AWAIT_ANNOTATION, NotReadyError
 
-WAIT_FOR_ANNOTATION = "pulumi.com/waitFor"
 REPLACE_UNREADY_ANNOTATION = "pulumi.com/replaceUnready"
 PROPAGATION_ANNOTATION = "pulumi.com/deletionPropagationPolicy"
 _PROPAGATION = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
@@ -53,8 +52,10 @@ class ObjectOperations:
         metadata = values.get("metadata")
         if metadata is not None and not isinstance(metadata, dict | Unknown):
             return Checked(inputs, [("metadata", "metadata is an object with name, labels and the like")])
-        if value_at(values, ("metadata", "annotations", WAIT_FOR_ANNOTATION)) is not None:
-            return Checked(inputs, [("metadata", f"annotation {WAIT_FOR_ANNOTATION} is not emulated")])
+        try:
+            _criteria(values)
+        except ValueError as error:
+            return Checked(inputs, [("metadata", f"annotation {wait_for.ANNOTATION}: {error}")])
         values = with_name(values, old_inputs.values, names)
         values = self._with_namespace(kind, values)
         checked = Properties(values, inputs.secrets)
@@ -175,7 +176,9 @@ class ObjectOperations:
         failure: PluginError | None = None
         if value_at(inputs.values, ("metadata", "annotations", SKIP_AWAIT_ANNOTATION)) != "true":
             try:
-                live = self._cluster.readiness.until_ready(target.kind, resource, live, patience, status)
+                live = self._cluster.readiness.until_ready(
+                    target.kind, resource, live, patience, status, _criteria(inputs.values)
+                )
             except NotReadyError as error:
                 live, failure = error.live, error
             except PluginError as error:
@@ -279,6 +282,12 @@ class ObjectOperations:
 
     def _patience(self, context: Context, inputs: Properties, timeout: float) -> Patience:
         return Patience(timeout_seconds(timeout, inputs.values), context.cancelled)
+
+
+def _criteria(values: JsonMap) -> list[wait_for.Criterion]:
+    """What the program wants to wait for; nothing: the rule of the kind. Raises ValueError."""
+    text = value_at(values, ("metadata", "annotations", wait_for.ANNOTATION))
+    return [] if text is None or isinstance(text, Unknown) else wait_for.parse(text)
 
 
 def _propagation(known: Known) -> str:

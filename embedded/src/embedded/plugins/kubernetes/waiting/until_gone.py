@@ -64,7 +64,8 @@ class DeletionWait:
             held_by = self._held_by(kind, live, contents)
             if overdue:
                 waited = f"{patience.seconds:.0f} s after its deletion"
-                raise NotGoneError(f"{kind.kind} {metadata['name']} is still there {waited}: {held_by}")
+                hint = _finalizer_hint(kind, live, contents)
+                raise NotGoneError(f"{kind.kind} {metadata['name']} is still there {waited}: {held_by}{hint}")
             status.show(f"waiting for its deletion: {held_by}")
             patience.pause()
 
@@ -115,6 +116,23 @@ class DeletionWait:
             # One kind whose server fails must not hide the others; the namespace's conditions name it.
             return []
         return [_content(resource, one) for one in items]
+
+
+def _finalizer_hint(kind: ObjectKind, live: JsonMap, contents: str) -> str:
+    """What to do about finalizers: whoever put one there must take it away, unless that one is gone."""
+    metadata = live["metadata"]
+    if metadata.get("finalizers"):
+        namespace = f" --namespace {metadata['namespace']}" if metadata.get("namespace") else ""
+        target = f"{kind.kind.lower()} {metadata['name']}{namespace}"
+    elif "(finalizers" in contents:
+        target = f"KIND NAME --namespace {metadata['name']}"
+    else:
+        return ""
+    patch = '{"metadata":{"finalizers":null}}'
+    return (
+        ". The controller that set a finalizer removes it once it has cleaned up: see that it runs. Only "
+        f"when it is gone for good: kubectl patch {target} --type=merge --patch '{patch}'"
+    )
 
 
 def _content(resource: ApiResource, item: JsonMap) -> str:

@@ -1,5 +1,6 @@
 """Wait until an object is ready, telling what is missing; explain in full when it does not become so."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from embedded.plugins.common.engine_log import StatusLine
@@ -7,10 +8,12 @@ from embedded.plugins.common.errors import PluginError
 from embedded.plugins.kubernetes.api_client import ApiClient
 from embedded.plugins.kubernetes.discovery import ApiResource
 from embedded.plugins.kubernetes.kinds import ObjectKind
+from embedded.plugins.kubernetes.waiting import wait_for
 from embedded.plugins.kubernetes.waiting.observation import Observation
 from embedded.plugins.kubernetes.waiting.patience import Patience
 from embedded.plugins.kubernetes.waiting.pods import is_ready, summary, trouble
 from embedded.plugins.kubernetes.waiting.readiness import Readiness
+from embedded.plugins.kubernetes.waiting.wait_for import Criterion
 
 JsonMap = dict[str, Any]
 
@@ -34,16 +37,24 @@ class ReadinessWait:
         self._observation = Observation(client)
 
     def until_ready(
-        self, kind: ObjectKind, resource: ApiResource, item: JsonMap, patience: Patience, status: StatusLine
+        self,
+        kind: ObjectKind,
+        resource: ApiResource,
+        item: JsonMap,
+        patience: Patience,
+        status: StatusLine,
+        criteria: Sequence[Criterion] = (),
     ) -> JsonMap:
-        """The object once it is ready.
+        """The object once it is ready: by its kind's rule, or by criteria that take the rule's place.
 
         Raises NotReadyError when the time is over or waiting is in vain, CancelledError when cancelled.
         """
         metadata = item["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
         while True:
-            readiness = self._observation.readiness(kind, item)
+            readiness = (
+                wait_for.readiness(criteria, item) if criteria else self._observation.readiness(kind, item)
+            )
             if readiness.ready:
                 status.show("")
                 return item
