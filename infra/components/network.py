@@ -55,6 +55,7 @@ class NetworkArgs:
     zone_names: pulumi.Input[list[str]]
     nat: Nat
     log_retention_days: int
+    key_arn: pulumi.Input[str]
     permissions_boundary: str | None
     protected: bool
 
@@ -200,8 +201,9 @@ class Network(pulumi.ComponentResource):
         args = self._args
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-flow-log-group",
-            name=f"/airflow/{args.name}/flow-log",
+            name=flow_log_group(args.name),
             retention_in_days=args.log_retention_days,
+            kms_key_id=args.key_arn,
             opts=self._child,
         )
         role = aws.iam.Role(
@@ -229,3 +231,8 @@ class Network(pulumi.ComponentResource):
             # Without its policy the role writes nothing, and the flow log reports an access error.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
+
+
+def flow_log_group(name: str) -> str:
+    """Return the name of the log group that the flow log writes to."""
+    return f"/airflow/{name}/flow-log"

@@ -14,7 +14,7 @@ from infra.components.deployment_runner import DeploymentRunner, DeploymentRunne
 from infra.components.eks_cluster import EksCluster, EksClusterArgs, control_plane_log_group
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.image_registry import ImageRegistry, ImageRegistryArgs
-from infra.components.network import Network, NetworkArgs
+from infra.components.network import Network, NetworkArgs, flow_log_group
 
 NAMESPACE = "airflow-cluster"
 
@@ -29,7 +29,7 @@ def deploy() -> None:
     zones = aws.get_availability_zones_output(
         state="available", opts=pulumi.InvokeOutputOptions(provider=provider)
     )
-    network = Network("network", network_args(settings, zones.names), on_aws)
+    network = Network("network", network_args(settings, zones.names, key), on_aws)
     cluster = EksCluster("kubernetes", cluster_args(settings, network, key), on_aws)
     registry = ImageRegistry("images", registry_args(settings, key), on_aws)
     if settings.deploy_from.runner is not None:
@@ -94,14 +94,16 @@ def key_args(settings: ClusterProjectSettings) -> EncryptionKeyArgs:
         alias=f"alias/{settings.name}",
         account_id=settings.account_id,
         region=settings.region,
-        log_groups=[control_plane_log_group(settings.name)],
+        log_groups=[control_plane_log_group(settings.name), flow_log_group(settings.name)],
         # Only the cluster's own secrets, disks and logs are encrypted with it; they end with it.
         persistent=False,
         protected=settings.protected,
     )
 
 
-def network_args(settings: ClusterProjectSettings, zone_names: pulumi.Output[list[str]]) -> NetworkArgs:
+def network_args(
+    settings: ClusterProjectSettings, zone_names: pulumi.Output[list[str]], key: EncryptionKey
+) -> NetworkArgs:
     """Return the args of the network."""
     return NetworkArgs(
         name=settings.name,
@@ -111,6 +113,7 @@ def network_args(settings: ClusterProjectSettings, zone_names: pulumi.Output[lis
         zone_names=zone_names,
         nat=settings.nat,
         log_retention_days=settings.log_retention_days,
+        key_arn=key.arn,
         permissions_boundary=settings.permissions_boundary or None,
         protected=settings.protected,
     )
