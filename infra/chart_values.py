@@ -91,7 +91,7 @@ def build_values(
         canary_mounts(wiring.canary_config_map) if settings.canary else {},
         access_values(settings.access),
         pgbouncer_values(settings),
-        cleanup_values(settings.cleanup, environment=_database_environment(settings, wiring)),
+        cleanup_values(settings.cleanup, environment=_database_environment(wiring)),
         statsd_values(settings),
         network_policy_values(settings),
     ):
@@ -165,10 +165,10 @@ def _images(settings: EnvironmentSettings) -> Values:
 
 def _secrets(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
     """Secrets by name: the chart would make random ones at each render."""
-    metadata = _metadata_secret(settings, wiring)
+    pooled = settings.pgbouncer.enabled
     return {
         "data": {
-            "metadataSecretName": metadata,
+            "metadataSecretName": wiring.pooled_metadata_secret if pooled else wiring.metadata_secret,
             # Any name keeps the chart from making a Secret for a broker that is not there.
             "brokerUrlSecretName": "unused-broker-url",
         },
@@ -185,7 +185,7 @@ def _secrets(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
             {
                 # Airflow would derive it from the other URL, with an option that asyncpg refuses.
                 "envName": ASYNC_VARIABLE,
-                "secretName": metadata,
+                "secretName": wiring.metadata_secret,
                 "secretKey": CONNECTION_ASYNC_KEY,
             }
         ],
@@ -228,12 +228,7 @@ def _task_tokens(wiring: ChartWiring) -> Values:
     return {"scheduler": mounted, "apiServer": mounted}
 
 
-def _metadata_secret(settings: EnvironmentSettings, wiring: ChartWiring) -> pulumi.Input[str]:
-    """The Secret with the URL that the release's pods open sessions with."""
-    return wiring.pooled_metadata_secret if settings.pgbouncer.enabled else wiring.metadata_secret
-
-
-def _database_environment(settings: EnvironmentSettings, wiring: ChartWiring) -> list[Values]:
+def _database_environment(wiring: ChartWiring) -> list[Values]:
     """Variables for a pod that has the database's URL and none of the shared ones."""
-    source = {"name": _metadata_secret(settings, wiring), "key": CONNECTION_ASYNC_KEY}
+    source = {"name": wiring.metadata_secret, "key": CONNECTION_ASYNC_KEY}
     return [dict(CA_VARIABLE), {"name": ASYNC_VARIABLE, "valueFrom": {"secretKeyRef": source}}]

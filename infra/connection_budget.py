@@ -153,16 +153,35 @@ def connection_budget(
         limit = max_connections(database.instance_class)
         limit_is = f"max_connections of {database.instance_class}"
     clients = _clients(values, airflow_cfg)
-    migration = Share("migration", MIGRATION_CONNECTIONS, "a Job before the release, directly")
+    direct = (
+        _asynchronous(values, airflow_cfg),
+        Share("migration", MIGRATION_CONNECTIONS, "a Job before the release, directly"),
+    )
     if not settings.pgbouncer.enabled:
-        return ConnectionBudget(
-            clients=clients, database=(*clients, migration), limit=limit, limit_is=limit_is
-        )
+        return ConnectionBudget(clients=clients, database=(*clients, *direct), limit=limit, limit_is=limit_is)
     replicas, size = settings.pgbouncer.replicas, settings.pgbouncer.pool_size
     pooled = Share(
         "PgBouncer", (replicas + SURGE) * size, f"({replicas} + {SURGE} in a rollout) x poolSize {size}"
     )
-    return ConnectionBudget(clients=clients, database=(pooled, migration), limit=limit, limit_is=limit_is)
+    return ConnectionBudget(clients=clients, database=(pooled, *direct), limit=limit, limit_is=limit_is)
+
+
+def _processes(airflow_cfg: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+    """Processes of an API server, and connections of one process; Airflow's defaults for what is not set."""
+
+    def option(section: str, name: str, default: int) -> int:
+        return int(str(airflow_cfg.get(section, {}).get(name, default)))
+
+    pool = option("database", "sql_alchemy_pool_size", 5) + option("database", "sql_alchemy_max_overflow", 10)
+    return option("api", "workers", 1), pool
+
+
+def _asynchronous(values: Mapping[str, Any], airflow_cfg: Mapping[str, Mapping[str, Any]]) -> Share:
+    """Connections of the API servers' asynchronous engine, which never goes through PgBouncer."""
+    workers, pool = _processes(airflow_cfg)
+    replicas = int(values["apiServer"]["replicas"])
+    why = f"({replicas} + {SURGE} in a rollout) x {workers} workers x pool of {pool}, directly"
+    return Share("apiServer, asynchronous", (replicas + SURGE) * workers * pool, why)
 
 
 def _clients(values: Mapping[str, Any], airflow_cfg: Mapping[str, Mapping[str, Any]]) -> tuple[Share, ...]:
@@ -172,18 +191,12 @@ def _clients(values: Mapping[str, Any], airflow_cfg: Mapping[str, Mapping[str, A
     process opens sessions; their children talk to it.
     """
 
-    def option(section: str, name: str, default: int) -> int:
-        return int(str(airflow_cfg.get(section, {}).get(name, default)))
-
-    # Airflow's own defaults, for options that are not set.
-    pool = option("database", "sql_alchemy_pool_size", 5) + option("database", "sql_alchemy_max_overflow", 10)
-    workers = option("api", "workers", 1)
+    workers, pool = _processes(airflow_cfg)
     shares = []
     for component in ("scheduler", "apiServer", "dagProcessor", "triggerer"):
         replicas = int(values[component]["replicas"])
         if component == "apiServer":
-            # Each worker has a second pool, of the asynchronous engine.
-            each, how = workers * 2 * pool, f"{workers} workers x 2 pools of {pool}"
+            each, how = workers * pool, f"{workers} workers x pool of {pool}"
         else:
             each, how = pool + 1, f"(pool of {pool} + 1 of its probe)"
         pods = replicas + SURGE

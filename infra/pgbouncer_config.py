@@ -1,4 +1,4 @@
-"""PgBouncer's configuration, and the URLs by which Airflow reaches the database through it. Pure.
+"""PgBouncer's configuration, and the URL by which Airflow reaches the database through it. Pure.
 
 The chart would write the configuration from passwords in its values; these texts go to Secrets instead.
 Options: https://www.pgbouncer.org/config.html
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra import naming
-from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY, DATABASE_CA_FILE
+from infra.chart_values import DATABASE_CA_FILE
 
 # Keys that the chart mounts.
 CONFIG_KEY: Final = "pgbouncer.ini"
@@ -46,8 +46,6 @@ def pgbouncer_ini(pool: PgbouncerPool, *, host: str, port: int) -> str:
         # One limit for the database, whoever the users are.
         "max_db_connections": pool.pool_size,
         "max_client_conn": pool.max_clients,
-        # asyncpg prepares its statements; by default they are lost when a transaction ends.
-        "max_prepared_statements": 200,
         # What drivers send at the start and PgBouncer does not track.
         "ignore_startup_parameters": "extra_float_digits,options",
         # Fails with a message before Airflow's own timeouts do.
@@ -68,17 +66,16 @@ def pgbouncer_users(passwords: Mapping[str, str]) -> str:
     return "".join(f'"{user}" "{password}"\n' for user, password in passwords.items())
 
 
-def pooled_connection_urls(*, role: str, password: str) -> dict[str, str]:
-    """Return the database's URLs through PgBouncer, by key of the Secret; see `connection_urls`.
+def pooled_connection_url(*, role: str, password: str) -> str:
+    """Return the database's URL through PgBouncer, for psycopg2; its Service is in the same namespace.
 
-    Its Service is in the same namespace.
+    There is none for asyncpg: it prepares statements under names of its own, which sessions that share a
+    connection would meet (https://github.com/apache/airflow/pull/68496). The API server's few asynchronous
+    queries go to the database directly.
     """
     server = f"{naming.PGBOUNCER}:{naming.PGBOUNCER_PORT}"
     at = f"{role}:{password}@{server}/{naming.POOLED_DATABASE}"
-    return {
-        CONNECTION_KEY: f"postgresql://{at}?sslmode=disable",
-        CONNECTION_ASYNC_KEY: f"postgresql+asyncpg://{at}?ssl=disable",
-    }
+    return f"postgresql://{at}?sslmode=disable"
 
 
 def statistics_url(*, password: str) -> str:

@@ -1,4 +1,4 @@
-"""PgBouncer's configuration, its users and the URLs through it, as Kubernetes Secrets."""
+"""PgBouncer's configuration, its users and the URL through it, as Kubernetes Secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import naming
-from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
+from infra.chart_values import CONNECTION_KEY
 from infra.components.airflow_secrets import PASSWORD_BYTES, digest
 from infra.dynamic import RandomKind, RandomSecret
 from infra.pgbouncer_config import (
@@ -19,7 +19,7 @@ from infra.pgbouncer_config import (
     PgbouncerPool,
     pgbouncer_ini,
     pgbouncer_users,
-    pooled_connection_urls,
+    pooled_connection_url,
     statistics_url,
 )
 
@@ -68,15 +68,14 @@ class PgbouncerSecrets(pulumi.ComponentResource):
         )
         statistics: pulumi.Output[str] = pulumi.Output.secret(random.value)
         users = pulumi.Output.secret(args.users)
-        urls = users.apply(_urls)
         config = pulumi.Output.all(args.database_host, args.database_port).apply(
             lambda found: pgbouncer_ini(pool, host=str(found[0]), port=int(found[1]))
         )
         table = pulumi.Output.all(users, statistics).apply(
             lambda found: pgbouncer_users({**found[0], naming.PGBOUNCER_STATISTICS_USER: found[1]})
         )
-        connection = {key: urls[key] for key in (CONNECTION_KEY, CONNECTION_ASYNC_KEY)}
-        self._secret("pooled-metadata-secret", naming.POOLED_METADATA_SECRET, connection)
+        pooled = {CONNECTION_KEY: users.apply(_url)}
+        self._secret("pooled-metadata-secret", naming.POOLED_METADATA_SECRET, pooled)
         self._secret("config-secret", naming.PGBOUNCER_SECRET, {CONFIG_KEY: config, USERS_KEY: table})
         url = statistics.apply(lambda found: statistics_url(password=found))
         self._secret("statistics-secret", naming.PGBOUNCER_STATISTICS_SECRET, {CONNECTION_KEY: url})
@@ -95,7 +94,7 @@ class PgbouncerSecrets(pulumi.ComponentResource):
         )
 
 
-def _urls(users: Mapping[str, str]) -> dict[str, str]:
-    """The URLs of the login role in use."""
+def _url(users: Mapping[str, str]) -> str:
+    """The URL of the login role in use."""
     role, password = next(iter(users.items()))
-    return pooled_connection_urls(role=role, password=password)
+    return pooled_connection_url(role=role, password=password)

@@ -25,10 +25,10 @@ from infra import naming, network_policies
 pytestmark = pytest.mark.chart
 
 scenarios = pytest.mark.parametrize("scenario", SCENARIO_NAMES)
-URLS = {naming.METADATA_SECRET, naming.POOLED_METADATA_SECRET}
 # What a task must not have: with it, it would reach the database or read every Connection.
 SECRETS_OF_SERVERS = {
-    *URLS,
+    naming.METADATA_SECRET,
+    naming.POOLED_METADATA_SECRET,
     naming.FERNET_KEY_SECRET,
     naming.API_SECRET_KEY_SECRET,
     naming.JWT_SECRET,
@@ -77,10 +77,11 @@ def test_task_pods_name_no_secret_of_the_servers(chart, rendered, scenario):
 
 @scenarios
 def test_servers_have_database_and_keys_and_only_two_sign_tokens(chart, rendered, scenario):
-    """The URL is that of PgBouncer where there is one, else that of the database."""
+    """The URL of PgBouncer comes where there is one; that for asyncpg stays the database's."""
     pods = rendered(chart, scenario).pods
-    url = naming.POOLED_METADATA_SECRET if "airflow-pgbouncer" in pods else naming.METADATA_SECRET
-    servers = SECRETS_OF_SERVERS - URLS | {url}
+    servers = SECRETS_OF_SERVERS - {naming.POOLED_METADATA_SECRET}
+    if "airflow-pgbouncer" in pods:
+        servers = SECRETS_OF_SERVERS
     for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
         wanted = servers - {naming.JWT_SECRET}
         if name in ("api-server", "scheduler"):

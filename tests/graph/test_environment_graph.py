@@ -290,11 +290,11 @@ def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
                     path,
                 )
                 assert resource.type in SECRET_TYPES, resource.name
-    # Two keys, three passwords, two URLs of each way to the database, and PgBouncer's users and statistics:
+    # Two keys, three passwords, three URLs of the database, and PgBouncer's users and statistics:
     # the search finds what it looks for. The key that signs tokens is written in another form. A persistent
     # environment keeps its Fernet keys a second time.
     kept = [item for item in environment_graph.resources if item.name == "recovery-set-fernet-keys-value"]
-    assert secret == 11 + len(kept)
+    assert secret == 10 + len(kept)
     signing = environment_graph.one("secrets-jwt-secret")
     assert {path.split(".")[0] for path in signing.secret_inputs} == {"stringData"}
     assert not RANDOM.search(json.dumps(environment_graph.exports))

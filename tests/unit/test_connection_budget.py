@@ -63,7 +63,8 @@ def test_the_sum_of_direct_connections_is_that_of_all_processes() -> None:
     # One of each and one more in a rollout: a pool of ten and a probe each, two pools in the API server.
     assert {share.who: share.connections for share in found.database} == {
         "scheduler": 2 * 11,
-        "apiServer": 2 * 20,
+        "apiServer": 2 * 10,
+        "apiServer, asynchronous": 2 * 10,
         "dagProcessor": 2 * 11,
         "triggerer": 2 * 11,
         "migration": 2,
@@ -73,9 +74,9 @@ def test_the_sum_of_direct_connections_is_that_of_all_processes() -> None:
 
 def test_with_pgbouncer_the_database_sees_pools_and_each_pool_takes_all_clients() -> None:
     found = budget(airflow={"size": "small"}, pgbouncer={"replicas": 3, "poolSize": 9})
-    assert found.total == (3 + 1) * 9 + 2
+    assert found.total == (3 + 1) * 9 + 2 + 2 * 10
     direct = budget(airflow={"size": "small"}, pgbouncer={"enabled": False})
-    assert found.client_total == direct.total - 2
+    assert found.client_total == direct.total - 2 - 2 * 10
 
 
 def test_processes_of_the_api_server_count() -> None:

@@ -6,7 +6,7 @@ import configparser
 from urllib.parse import parse_qs, urlsplit
 
 from infra import naming, pgbouncer_config
-from infra.pgbouncer_config import PgbouncerPool, pgbouncer_ini, pgbouncer_users, pooled_connection_urls
+from infra.pgbouncer_config import PgbouncerPool, pgbouncer_ini, pgbouncer_users, pooled_connection_url
 
 POOL = PgbouncerPool(database="tenant", pool_size=7, max_clients=123)
 
@@ -23,8 +23,6 @@ def test_the_database_is_verified_and_its_connections_are_limited() -> None:
     assert options["server_tls_ca_file"] == "/etc/rds-ca/ca.pem"
     assert options["pool_mode"] == "transaction"
     assert (options["max_db_connections"], options["max_client_conn"]) == ("7", "123")
-    # Drivers of Airflow prepare statements, which a pool of transactions loses without this.
-    assert int(options["max_prepared_statements"]) > 0
 
 
 def test_clients_must_prove_a_password_of_their_own() -> None:
@@ -34,16 +32,15 @@ def test_clients_must_prove_a_password_of_their_own() -> None:
     assert "admin_users" not in options
 
 
-def test_the_urls_lead_to_the_database_that_is_served() -> None:
+def test_the_url_leads_to_the_database_that_is_served() -> None:
     entry = dict(part.split("=") for part in parsed()["databases"][naming.POOLED_DATABASE].split())
     assert entry == {"host": "db.example", "port": "5433", "dbname": "tenant", "pool_size": "7"}
-    for url in pooled_connection_urls(role="airflow_a", password="p-_w").values():
-        parts = urlsplit(url)
-        assert (parts.username, parts.password) == ("airflow_a", "p-_w")
-        assert (parts.hostname, parts.port) == (naming.PGBOUNCER, int(parsed()["pgbouncer"]["listen_port"]))
-        assert parts.path == f"/{naming.POOLED_DATABASE}"
-        # No TLS is offered within the namespace; to ask for it would be refused.
-        assert parse_qs(parts.query) in ({"sslmode": ["disable"]}, {"ssl": ["disable"]})
+    parts = urlsplit(pooled_connection_url(role="airflow_a", password="p-_w"))
+    assert (parts.username, parts.password) == ("airflow_a", "p-_w")
+    assert (parts.hostname, parts.port) == (naming.PGBOUNCER, int(parsed()["pgbouncer"]["listen_port"]))
+    assert parts.path == f"/{naming.POOLED_DATABASE}"
+    # No TLS is offered within the namespace; to ask for it would be refused.
+    assert parse_qs(parts.query) == {"sslmode": ["disable"]}
 
 
 def test_users_are_quoted_lines() -> None:
