@@ -25,7 +25,7 @@ def work(shell: Shell) -> None:
     shell.run(["bash", "-c", sys.argv[1]])
 
 command.all_steps = lambda: [Step("work", "", 1, lambda: False, work)]
-preconditions.check = lambda facts: None
+preconditions.check = lambda facts, node: None
 python_environment.check = lambda: None
 sys.exit(command.run_setup())
 """

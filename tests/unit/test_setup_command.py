@@ -18,7 +18,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache on a machine that fits."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("AIRFLOW_IAC_CACHE", str(cache))
-    monkeypatch.setattr(preconditions, "check", lambda facts: None)
+    monkeypatch.setattr(preconditions, "check", lambda facts, node: None)
     monkeypatch.setattr(python_environment, "check", lambda: None)
     monkeypatch.setattr(catalogue, "artifacts", lambda: [TOOL])
     return cache

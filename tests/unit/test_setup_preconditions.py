@@ -49,6 +49,12 @@ def test_each_problem_is_one_sentence_with_what_to_do(case: str) -> None:
     assert "\n" not in found[0]
 
 
+def test_without_a_node_neither_root_nor_debian_is_needed() -> None:
+    facts = dataclasses.replace(GOOD, user_id=1000, distribution="fedora 42", namespaces=False)
+    assert len(problems(facts)) == 2
+    assert problems(facts, node=False) == []
+
+
 def test_all_problems_are_told_at_once() -> None:
     facts = Facts(1000, "Linux", "x86_64", "fedora 42", 10**9, 10**9, "", False, False)
     assert len(problems(facts)) == 6  # of the seven: without root, namespaces are not asked about

@@ -21,6 +21,8 @@ from embedded.setup.steps import Step, all_steps
 
 #: What a shell reports for a program that a signal ended is 128 plus this.
 _INTERRUPTED: Final = 128
+#: Steps of a cloud whose cluster is brought; Postgres' server it takes from the machine.
+_WITHOUT_NODE: Final = ("python-environment", "pulumi", "helm", "kubectl")
 _EVERYTHING: Final = "Everything is installed in {}."
 
 app = typer.Typer(
@@ -42,30 +44,39 @@ def setup(
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each change.")] = False,
+    node: Annotated[
+        bool,
+        typer.Option(
+            "--node/--no-node",
+            help="Without a node only what `embedded up --cluster kubeconfig` needs, which takes no root.",
+        ),
+    ] = True,
 ) -> None:
     """Install everything the embedded cloud needs: packages, tools, images. Makes only what is missing."""
-    code = check_setup(as_json) if check else run_setup(keep_build_cache=keep_build_cache, as_json=as_json)
+    if check:
+        raise typer.Exit(check_setup(as_json, node=node))
+    code = run_setup(keep_build_cache=keep_build_cache, as_json=as_json, node=node)
     raise typer.Exit(code)
 
 
-def check_setup(as_json: bool = False) -> int:
+def check_setup(as_json: bool = False, *, node: bool = True) -> int:
     """Lists the steps that are still to be done; 0 when there are none, else 1. Touches nothing."""
     shown = display.choose(as_json)
-    missing = _missing(all_steps())
+    missing = _missing(_steps(node))
     for step in missing:
         shown.say(f"missing: {step.name} ({step.purpose})")
     return 1 if missing else 0
 
 
-def run_setup(*, keep_build_cache: bool = False, as_json: bool = False) -> int:
+def run_setup(*, keep_build_cache: bool = False, as_json: bool = False, node: bool = True) -> int:
     """Makes what is missing and returns the exit code: 0, 1 after failed steps, 130 after Ctrl-C, 143 after
     SIGTERM. No program of a step is left behind by either.
 
     Raises EmbeddedError, before anything is touched, when the machine cannot be set up.
     """
-    steps = all_steps()
+    steps = _steps(node)
     if _missing(steps):
-        preconditions.check(preconditions.gather())
+        preconditions.check(preconditions.gather(), node=node)
     elif keep_build_cache or not go_build.build_cache().exists():
         # The usual case (every `make up` comes by here): nothing to do, so nobody is waited for.
         python_environment.check()
@@ -120,6 +131,10 @@ def _tidy(keep_build_cache: bool) -> None:
     for artifact in catalogue.artifacts():
         artifact.mark_used()
         artifact.remove_unused()
+
+
+def _steps(node: bool) -> list[Step]:
+    return [step for step in all_steps() if node or step.name in _WITHOUT_NODE]
 
 
 def _missing(steps: list[Step]) -> list[Step]:

@@ -67,22 +67,22 @@ def required_go() -> str:
     return max(directives, key=_numbers)
 
 
-def problems(facts: Facts) -> list[str]:
-    """One sentence a problem: what is wrong, and what to do."""
+def problems(facts: Facts, *, node: bool = True) -> list[str]:
+    """One sentence a problem: what is wrong, and what to do; without a `node` less is needed."""
     found = []
     if facts.system != "Linux" or facts.architecture != "x86_64":
         found.append(
             f"The embedded cloud runs on Linux on x86_64, not on {facts.system} on {facts.architecture}: "
             "use such a machine or virtual machine."
         )
-    elif facts.distribution != "debian 12":
+    elif node and facts.distribution != "debian 12":
         found.append(
             f"Its packages are those of Debian 12, and this is {facts.distribution or 'unknown'}: use a "
             "Debian 12 machine, virtual machine or chroot."
         )
-    if facts.user_id != 0:
+    if node and facts.user_id != 0:
         found.append("Packages, namespaces and mounts need root: run `sudo make setup`.")
-    elif not facts.namespaces:
+    elif node and not facts.namespaces:
         found.append(
             "This root may not make namespaces and mounts (a container without privileges?): start the "
             "container privileged, or use a virtual machine."
@@ -112,9 +112,9 @@ def _go_problems(found: str) -> list[str]:
     ]
 
 
-def check(facts: Facts) -> None:
+def check(facts: Facts, *, node: bool = True) -> None:
     """Raises EmbeddedError with every problem; nothing has been touched then."""
-    found = problems(facts)
+    found = problems(facts, node=node)
     if found:
         lines = "".join(f"\n  - {sentence}" for sentence in found)
         raise EmbeddedError(f"This machine is not ready for setup:{lines}", "Then run `make setup` again.")

@@ -15,6 +15,9 @@ from embedded.setup import catalogue
 #: Where Debian's packages put what is not on every user's PATH.
 _POSTGRES_DIRECTORIES: Final = Path("/usr/lib/postgresql")
 _CNI_DIRECTORY: Final = Path("/usr/lib/cni")
+_NEXT_STEP_WITHOUT_NODE: Final = (
+    "Run `embedded setup --no-node`; a Postgres server comes with Debian's postgresql-15."
+)
 _NODE_PROGRAMS: Final = ("kubernetes", "coredns")
 _NEXT_STEP: Final = "Run `make setup`; it makes only what is missing."
 
@@ -64,7 +67,8 @@ def toolchain(*, node: bool = True) -> Toolchain:
     for artifact in catalogue.artifacts():
         artifact.mark_used()
     if missing:
-        raise EmbeddedError(f"Not installed yet: {', '.join(missing)}.", next_step=_NEXT_STEP)
+        next_step = _NEXT_STEP if node else _NEXT_STEP_WITHOUT_NODE
+        raise EmbeddedError(f"Not installed yet: {', '.join(missing)}.", next_step=next_step)
     return Toolchain(
         **binaries,
         images=images,
