@@ -46,6 +46,8 @@ class AirflowSecretsArgs:
     database_port: pulumi.Input[int]
     administrator: str | None
     """Name of the first administrator, or None for none."""
+    canary: bool
+    """Make a password for the canary's user too."""
     protected: bool
     restored_fernet_keys: pulumi.Input[str] | None = None
     """Fernet keys of the environment whose database is restored, separated by commas; a secret."""
@@ -105,7 +107,13 @@ class AirflowSecrets(pulumi.ComponentResource):
             self._secret(
                 "administrator-secret",
                 naming.ADMINISTRATOR_SECRET,
-                {USERNAME_KEY: args.administrator, PASSWORD_KEY: self._administrator_password()},
+                {USERNAME_KEY: args.administrator, PASSWORD_KEY: self._password("administrator-password")},
+            )
+        if args.canary:
+            self._secret(
+                "canary-user-secret",
+                naming.CANARY_USER_SECRET,
+                {USERNAME_KEY: naming.CANARY_USER, PASSWORD_KEY: self._password("canary-user-password")},
             )
         # A hash of keys of 256 random bits tells nothing about them, and has to stand in annotations.
         self.checksum = pulumi.Output.unsecret(
@@ -163,9 +171,9 @@ class AirflowSecrets(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
 
-    def _administrator_password(self) -> pulumi.Output[str]:
+    def _password(self, role: str) -> pulumi.Output[str]:
         options = pulumi.ResourceOptions(parent=self)
-        name = f"{self._name}-administrator-password"
+        name = f"{self._name}-{role}"
         value = RandomSecret(name, RandomKind.TOKEN, length=PASSWORD_BYTES, opts=options).value
         return pulumi.Output.secret(value)
 

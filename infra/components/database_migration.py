@@ -1,4 +1,4 @@
-"""The Job that migrates the metadata database before the release, and makes the first administrator."""
+"""The Job that migrates the metadata database before the release, and makes Airflow's first users."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from infra.settings import AdministratorSettings
 
 SCRIPT: Final = "database_migration.py"
 PASSWORD_FILE: Final = SecretFile(secret=naming.ADMINISTRATOR_SECRET, key=PASSWORD_KEY)
+CANARY_PASSWORD_FILE: Final = SecretFile(secret=naming.CANARY_USER_SECRET, key=PASSWORD_KEY)
 # Options that the migration itself depends on; all others are the release's concern.
 CONFIGURED_SECTIONS: Final = ("core", "fab")
 
@@ -50,6 +51,8 @@ class DatabaseMigrationArgs:
     """Give the administrator this environment's password where the database knows another one."""
     snapshot: MigrationSnapshot | None
     """How to take a snapshot before a change; None where data may be lost."""
+    canary: bool
+    """Make the canary's user; without it, remove the user of an earlier deployment."""
     airflow_cfg: Mapping[str, Mapping[str, pulumi.Input[str]]]
     timeout_seconds: int
 
@@ -113,6 +116,7 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
             "ADMINISTRATOR_PASSWORD_FILE": PASSWORD_FILE.path,
             **({"ADMINISTRATOR_RENEWED": "true"} if args.renew_administrator else {}),
         }
+    canary = {"CANARY_PASSWORD_FILE": CANARY_PASSWORD_FILE.path} if args.canary else {}
     return JobPod(
         script=SCRIPT,
         image=args.image,
@@ -124,13 +128,19 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
             **options,
             **administrator,
             **(args.snapshot.environment if args.snapshot else {}),
+            "CANARY_USER": naming.CANARY_USER,
+            "CANARY_ROLE": naming.CANARY_ROLE,
+            **canary,
         },
         secret_environment={
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (naming.METADATA_SECRET, CONNECTION_KEY),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": (naming.METADATA_SECRET, CONNECTION_ASYNC_KEY),
             "AIRFLOW__CORE__FERNET_KEY": (naming.FERNET_KEY_SECRET, FERNET_KEY),
         },
-        secret_files=[PASSWORD_FILE] if args.administrator is not None else [],
+        secret_files=[
+            *([PASSWORD_FILE] if args.administrator is not None else []),
+            *([CANARY_PASSWORD_FILE] if args.canary else []),
+        ],
         memory="768Mi",
         memory_limit="2Gi",
     )

@@ -5,6 +5,7 @@ https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -136,7 +137,26 @@ class AirflowApi:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         return parse_log(self._get(path, full_content="true").get("content", []))
 
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """What a task handed over under `key`; None when there is nothing."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        response = self._ask(path)
+        if response.status_code == 404:
+            return None
+        value = self._answer(response).get("value")
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+
+    def status(self, path: str) -> int:
+        """HTTP status of a request for `path`."""
+        return self._ask(path).status_code
+
     def _get(self, path: str, **query: str) -> dict[str, Any]:
+        return self._answer(self._ask(path, **query))
+
+    def _ask(self, path: str, **query: str) -> httpx.Response:
         """Ask until there is an answer: on a busy machine the server may stall or restart for a while."""
 
         def attempt() -> httpx.Response:
@@ -145,7 +165,7 @@ class AirflowApi:
                 raise _NotYetError(f"HTTP {response.status_code}")
             return response
 
-        return self._answer(_until(attempt, _ANSWER_SECONDS, f"Airflow's API gave no answer to {path}"))
+        return _until(attempt, _ANSWER_SECONDS, f"Airflow's API gave no answer to {path}")
 
     def _answer(self, response: httpx.Response) -> dict[str, Any]:
         if response.status_code >= 400:

@@ -1,43 +1,28 @@
-"""The canary: proof that an environment runs DAGs, from the scheduler to the log in S3.
+"""The canary's judgement: what was seen of one run of the canary DAG becomes rows, one for each promise.
 
-`gather` collects evidence from three witnesses: Airflow's API, S3 and the cluster. `judge` turns it into
-rows, and is a pure function, so that each row can be shown to fail when its thing is broken.
+`judge` is a pure function, so that each row can be shown to fail when its thing is broken; what it judges is
+collected by `infra/lifecycle/canary_gather.py`.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from infra.lifecycle.airflow_api import AirflowApi, TaskLog
+from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.report import Row
 
 DAG_ID = "canary"
 TASKS = ("write", "read")
 # Parts whose health the API reports and that every environment runs.
 HEALTH_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-# Airflow sets a task to success before its pod has sent the log; seen up to about 5 s on a small machine.
-LOG_SECONDS = 60.0
-# Two pods in a row, with an image pull on a new node.
-RUN_SECONDS = 600.0
-DAG_SECONDS = 180.0
+# What Secrets Manager answers to a role that may not read: before it looks whether there is such a secret.
+DENIED = "AccessDeniedException"
+FORBIDDEN = 403
 
-_MARKER = re.compile(
-    r"canary-marker task=(?P<task>\w+) nonce=(?P<nonce>\S+?) pod=(?P<pod>[a-z0-9.-]+)"
-    r"(?: received=(?P<received>[A-Za-z0-9@.-]+))?"
-)
-
-
-@dataclass(frozen=True)
-class Marker:
-    """What a task wrote about itself."""
-
-    task: str
-    nonce: str
-    pod: str
-    received: str | None
+Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,6 +30,8 @@ class TaskEvidence:
     """What is known of one task after the run."""
 
     state: str
+    report: Report = field(default_factory=dict)
+    """What the task returned; empty when it returned nothing."""
     api_log: TaskLog = field(default=TaskLog((), ""))
     object_text: str | None = None
     """Content of the object in S3 that the API named, read from S3 itself; None when there is none."""
@@ -57,162 +44,244 @@ class Evidence:
     nonce: str
     run_id: str
     logs_bucket: str
-    health: dict[str, str | None]
+    health: Mapping[str, str | None]
     run_state: str
-    tasks: dict[str, TaskEvidence]
+    tasks: Mapping[str, TaskEvidence]
     scheduled_pods: frozenset[str]
+    large_xcoms: tuple[str, ...]
+    """Texts of the objects under this run's own key in S3, read from S3 itself."""
+    connection_proof: str
+    """The hash that only the password in Secrets Manager gives, or why it could not be read there."""
+    database: Report
+    """What the witness in a pod of Airflow saw (infra/jobs/database_witness.py); `error` when it failed."""
+    answers_to_user: Mapping[str, int]
+    """Path of Airflow's API -> HTTP status that the canary's user got."""
 
-
-@dataclass(frozen=True)
-class Witnesses:
-    """Where evidence comes from."""
-
-    airflow: AirflowApi
-    read_object: Callable[[str], str | None]
-    """Reads s3://bucket/key with the caller's credentials; None when there is no such object."""
-    scheduled_pods: Callable[[], set[str]]
-
-
-def gather(witnesses: Witnesses, logs_bucket: str, nonce: str, say: Callable[[str], None]) -> Evidence:
-    """Run the canary DAG once, and collect what there is to see.
-
-    Raises:
-        LifecycleError: Airflow cannot be asked at all; a run that fails is evidence, not an error.
-    """
-    airflow, run_id = witnesses.airflow, f"canary-{nonce}"
-    airflow.wait_for_dag(DAG_ID, DAG_SECONDS)
-    airflow.trigger(DAG_ID, run_id, {"nonce": nonce})
-    say(f"run {run_id} started")
-    state = _wait_for_end(airflow, run_id, say)
-    tasks: dict[str, TaskEvidence] = {}
-    for instance in airflow.task_instances(DAG_ID, run_id):
-        task = str(instance["task_id"])
-        tries = max(1, int(instance.get("try_number") or 1))
-        tasks[task] = _task_evidence(witnesses, run_id, task, str(instance.get("state")), tries)
-    health, pods = airflow.health(), frozenset(witnesses.scheduled_pods())
-    return Evidence(nonce, run_id, logs_bucket, health, state, tasks, pods)
-
-
-def _wait_for_end(airflow: AirflowApi, run_id: str, say: Callable[[str], None]) -> str:
-    """Poll until the run ended, and say when a task changes state."""
-    deadline = time.monotonic() + RUN_SECONDS
-    seen: dict[str, str] = {}
-    while True:
-        state = airflow.run_state(DAG_ID, run_id)
-        for instance in airflow.task_instances(DAG_ID, run_id):
-            task, task_state = str(instance["task_id"]), str(instance.get("state"))
-            if seen.get(task) != task_state and task_state != "None":
-                seen[task] = task_state
-                say(f"task {task}: {task_state}")
-        if state in ("success", "failed") or time.monotonic() > deadline:
-            return state
-        time.sleep(1)
-
-
-def _task_evidence(witnesses: Witnesses, run_id: str, task: str, state: str, tries: int) -> TaskEvidence:
-    """Read the log through the API until it comes from S3, then the object itself."""
-    deadline = time.monotonic() + (LOG_SECONDS if state == "success" else 5)
-    while True:
-        log = witnesses.airflow.task_log(DAG_ID, run_id, task, tries)
-        source = _s3_source(log)
-        if source is not None and _marker(log.text, task) is not None:
-            return TaskEvidence(state, log, witnesses.read_object(source))
-        if time.monotonic() > deadline:
-            return TaskEvidence(state, log, witnesses.read_object(source) if source else None)
-        time.sleep(1)
+    def report(self, task: str) -> Report:
+        """What a task returned in this very run; empty without one."""
+        found = self.tasks.get(task)
+        return found.report if found is not None and found.report.get("nonce") == self.nonce else {}
 
 
 def judge(evidence: Evidence) -> list[Row]:
     """One row per promise."""
-    rows = [_health_row(evidence), _run_row(evidence)]
-    for task in TASKS:
-        rows += [_api_log_row(evidence, task), _object_row(evidence, task)]
-    return [*rows, _pods_row(evidence), _xcom_row(evidence)]
+    return [
+        _health_row(evidence),
+        _run_row(evidence),
+        _logs_row(evidence),
+        _pods_row(evidence),
+        _xcom_row(evidence),
+        _large_xcom_row(evidence),
+        _connection_row(evidence),
+        _fernet_row(evidence),
+        _tls_row(evidence),
+        _database_row(evidence),
+        _foreign_secret_row(evidence),
+        _user_row(evidence),
+    ]
 
 
 def _health_row(evidence: Evidence) -> Row:
     states = {part: evidence.health.get(part) for part in HEALTH_PARTS}
     healthy = all(state == "healthy" for state in states.values())
-    return Row.judged("all parts healthy", healthy, ", ".join(f"{k} {v}" for k, v in states.items()))
+    seen = ", ".join(f"{part} {state}" for part, state in states.items())
+    return Row.judged("all parts healthy", healthy, seen, "`airflow-env logs STACK` of the part named here.")
 
 
 def _run_row(evidence: Evidence) -> Row:
     states = {task: evidence.tasks[task].state if task in evidence.tasks else "absent" for task in TASKS}
     passed = evidence.run_state == "success" and all(state == "success" for state in states.values())
     seen = ", ".join(f"{task} {state}" for task, state in states.items())
-    return Row.judged("DAG run succeeds", passed, f"run {evidence.run_state}: {seen}")
+    return Row.judged(
+        "DAG run succeeds",
+        passed,
+        f"run {evidence.run_state}: {seen}",
+        "`airflow-env logs STACK scheduler` says what became of the task's pod.",
+    )
 
 
-def _api_log_row(evidence: Evidence, task: str) -> Row:
-    """The API must give this run's marker, and must have read it in the environment's own bucket."""
-    name = f"log of {task} through Airflow's API"
+def _logs_row(evidence: Evidence) -> Row:
+    """Airflow must show each log from the environment's own bucket, and S3 itself must have it."""
+    found = {task: _log_problem(evidence, task) for task in TASKS}
+    seen = "; ".join(f"{task}: {problem}" for task, problem in found.items() if problem)
+    read = sum(len(evidence.tasks[task].object_text or "") for task in TASKS if task in evidence.tasks)
+    return Row.judged(
+        "logs read back from S3",
+        not seen,
+        seen or f"{len(TASKS)} logs, {read} characters, in {evidence.logs_bucket}",
+        "The roles of worker (writes) and API server (reads) need the bucket's task-logs/ and its key.",
+    )
+
+
+def _log_problem(evidence: Evidence, task: str) -> str:
     found = evidence.tasks.get(task)
     if found is None:
-        return Row.judged(name, False, "the task did not run")
-    source = _s3_source(found.api_log)
+        return "the task did not run"
+    source = s3_source(found.api_log)
     if source is None:
-        return Row.judged(name, False, f"not from S3: {', '.join(found.api_log.sources) or 'no source'}")
+        return f"not from S3, but {', '.join(found.api_log.sources) or 'no source'}"
     if not source.startswith(f"s3://{evidence.logs_bucket}/"):
-        return Row.judged(name, False, f"from another bucket: {source}")
-    if not _is_of_run(_marker(found.api_log.text, task), evidence.nonce):
-        return Row.judged(name, False, f"no marker of this run in {source}")
-    return Row.judged(name, True, source)
-
-
-def _object_row(evidence: Evidence, task: str) -> Row:
-    """The object in S3, read without Airflow, must hold the same marker under the name Airflow gives logs."""
-    name = f"log of {task} in S3"
-    found = evidence.tasks.get(task)
-    if found is None or found.object_text is None:
-        return Row.judged(name, False, "there is no object")
-    source = _s3_source(found.api_log) or ""
-    place = f"dag_id={DAG_ID}/run_id={evidence.run_id}/task_id={task}/"
-    if place not in source:
-        return Row.judged(name, False, f"the object is not below {place}: {source}")
-    if not _is_of_run(_marker(found.object_text, task), evidence.nonce):
-        return Row.judged(name, False, "no marker of this run in the object")
-    return Row.judged(name, True, f"{len(found.object_text)} characters")
+        return f"from another bucket: {source}"
+    if f"dag_id={DAG_ID}/run_id={evidence.run_id}/task_id={task}/" not in source:
+        return f"of another task or run: {source}"
+    marker = f"canary-marker task={task} nonce={evidence.nonce} pod="
+    if marker not in found.api_log.text:
+        return f"no marker of this run in {source}, as Airflow shows it"
+    if found.object_text is None:
+        return f"S3 has no object {source}"
+    return "" if marker in found.object_text else f"no marker of this run in the object {source}"
 
 
 def _pods_row(evidence: Evidence) -> Row:
     """The pods that the tasks name must be two, and the cluster must have placed each of them on a node."""
-    name = "two tasks in two pods"
-    markers = [_object_marker(evidence, task) for task in TASKS]
-    pods = [marker.pod for marker in markers if marker is not None]
+    pods = [str(evidence.report(task).get("pod", "none")) for task in TASKS]
     unknown = [pod for pod in pods if pod not in evidence.scheduled_pods]
-    if len(pods) < len(TASKS):
-        return Row.judged(name, False, "a log names no pod")
-    if unknown:
-        return Row.judged(name, False, f"the cluster knows no pod {', '.join(unknown)}")
-    return Row.judged(name, len(set(pods)) == len(TASKS), ", ".join(pods))
+    seen = f"the cluster placed no pod {', '.join(unknown)}" if unknown else ", ".join(pods)
+    return Row.judged(
+        "two tasks in two pods",
+        not unknown and len(set(pods)) == len(TASKS),
+        seen,
+        "`airflow-env config STACK` shows [core] executor; it is KubernetesExecutor.",
+    )
 
 
 def _xcom_row(evidence: Evidence) -> Row:
     """The second task must have received what only the first one knew: its pod's name with the nonce."""
-    name = "XCom from pod to pod"
-    written, read = (_object_marker(evidence, task) for task in TASKS)
-    if written is None or read is None:
-        return Row.judged(name, False, "a log is missing")
-    expected = f"{evidence.nonce}@{written.pod}"
-    return Row.judged(name, read.received == expected, f"received {read.received}, expected {expected}")
+    expected = {"nonce": evidence.nonce, "pod": evidence.report("write").get("pod")}
+    received = evidence.report("read").get("received")
+    return Row.judged(
+        "XCom from pod to pod",
+        received == expected,
+        f"received {received}, expected {expected}",
+        "`airflow-env logs STACK api-server` shows the execution API that tasks talk to.",
+    )
 
 
-def _object_marker(evidence: Evidence, task: str) -> Marker | None:
-    found = evidence.tasks.get(task)
-    marker = _marker(found.object_text or "", task) if found else None
-    return marker if _is_of_run(marker, evidence.nonce) else None
+def _large_xcom_row(evidence: Evidence) -> Row:
+    """A value over the threshold must reach the second task, and lie in S3 under this run's key."""
+    received = evidence.report("read").get("large_xcom") or {}
+    in_s3 = [text for text in evidence.large_xcoms if _nonce_of(text) == evidence.nonce]
+    pushed = evidence.report("write").get("large_xcom") or {}
+    arrived = received.get("nonce") == evidence.nonce and received.get("bytes") == pushed.get("bytes")
+    problems = [
+        *([f"written: {pushed['error']}"] if "error" in pushed else []),
+        *([f"read: {received.get('error', received)}"] if not arrived else []),
+        *([f"{len(evidence.large_xcoms)} objects under this run's key, none of it"] if not in_s3 else []),
+    ]
+    return Row.judged(
+        "large XCom over S3",
+        not problems,
+        "; ".join(problems) or f"{received.get('bytes')} bytes, {len(in_s3)} object under this run's key",
+        "The worker's role needs the bucket's xcom/; see [common.io] in `airflow-env config STACK`.",
+    )
 
 
-def _is_of_run(marker: Marker | None, nonce: str) -> bool:
-    return marker is not None and marker.nonce == nonce
+def _nonce_of(text: str) -> object:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value.get("nonce") if isinstance(value, dict) else None
 
 
-def _marker(text: str, task: str) -> Marker | None:
-    for match in _MARKER.finditer(text):
-        if match["task"] == task:
-            return Marker(match["task"], match["nonce"], match["pod"], match["received"])
-    return None
+def _connection_row(evidence: Evidence) -> Row:
+    """Only who has the password of the Connection in Secrets Manager can make this run's proof."""
+    proof, expected = evidence.report("read").get("connection"), evidence.connection_proof
+    if expected.startswith("error"):
+        seen = f"Secrets Manager gave no password: {expected}"
+    elif isinstance(proof, str):
+        seen = "the task has its password" if proof == expected else "the task has another password"
+    else:
+        seen = f"the task found none: {(proof or {}).get('error', 'no report')}"
+    return Row.judged(
+        "Connection from Secrets Manager",
+        proof == expected,
+        seen,
+        "The worker's role needs the secrets under the environment's prefix, and its key; "
+        "`airflow-env up STACK` makes a lost secret again.",
+    )
 
 
-def _s3_source(log: TaskLog) -> str | None:
+def _fernet_row(evidence: Evidence) -> Row:
+    """A Variable must come back as it was written, and must not lie in the database as it was written."""
+    stored = (evidence.database.get("variable") or {}).get("state") or evidence.database.get("error")
+    back = evidence.report("read").get("variable")
+    came_back = back == f"plain-{evidence.nonce}"
+    shown = "the task read back what was written" if came_back else f"the task read {back or 'nothing'}"
+    return Row.judged(
+        "Fernet round trip",
+        came_back and stored == "encrypted",
+        f"{shown}; in the database: {stored or 'unknown'}",
+        "All pods of Airflow need the same Fernet keys; "
+        "`airflow-env logs STACK api-server` names what can't be decrypted.",
+    )
+
+
+def _tls_row(evidence: Evidence) -> Row:
+    """All of Airflow's sessions are encrypted, and a server without the right certificate gets none."""
+    seen = evidence.database
+    wanted = {
+        "sslmode": "verify-full",
+        "async_ssl": "verify-full",
+        "wrong_authority": "certificate verify failed",
+        "wrong_name": "does not match host name",
+        "sessions_without_tls": 0,
+    }
+    wrong = {key: seen.get(key) for key, value in wanted.items() if seen.get(key) != value}
+    if "tls" not in seen or seen["tls"] == "none":
+        wrong["tls"] = seen.get("tls")
+    good = f"{seen.get('tls')}, {seen.get('sessions')} sessions; another authority or host name is refused"
+    bad = ", ".join(f"{key} is {value}" for key, value in wrong.items())
+    return Row.judged(
+        "verify-full to the database",
+        not wrong,
+        str(seen["error"]) if "error" in seen else bad or good,
+        "`airflow-env up STACK` writes the database's URL again; `database.caBundle` names the authorities.",
+    )
+
+
+def _database_row(evidence: Evidence) -> Row:
+    """A task pod must hold nothing that opens the database, and must get no session without it."""
+    report = evidence.report("read")
+    found, attempt = report.get("credentials"), report.get("database") or {}
+    network = str(attempt.get("network", "unknown"))
+    told = "open: nothing enforces a network policy between them" if network == "open" else network
+    if isinstance(found, list):
+        held = ", ".join(found) or "none"
+    else:
+        held = f"unknown ({(found or {}).get('error', 'no report')})"
+    session = attempt.get("session") or attempt.get("error") or "unknown"
+    return Row.judged(
+        "task pod without database access",
+        found == [] and session in ("refused", "none"),
+        f"credentials: {held}; session: {session}; network: {told}",
+        "Remove what charts/values/task_pod.yaml.tpl or airflow.cfg gives to task pods.",
+    )
+
+
+def _foreign_secret_row(evidence: Evidence) -> Row:
+    """The task's role must be refused, not merely find nothing."""
+    answer = evidence.report("read").get("foreign_secret")
+    return Row.judged(
+        "no secret of another environment",
+        answer == DENIED,
+        f"GetSecretValue outside the environment's prefix: {answer}",
+        "Look for policies that somebody attached to the worker's role; the program gives it one, `worker`.",
+    )
+
+
+def _user_row(evidence: Evidence) -> Row:
+    """What the canary's user does not need, Airflow must refuse."""
+    wrong = {path: status for path, status in evidence.answers_to_user.items() if status != FORBIDDEN}
+    asked = ", ".join(f"{path} {status}" for path, status in evidence.answers_to_user.items())
+    return Row.judged(
+        "rights of the canary's user",
+        bool(evidence.answers_to_user) and not wrong,
+        asked,
+        "Airflow's role Canary has more rights than it was made with: Airflow's UI, Security, List Roles.",
+    )
+
+
+def s3_source(log: TaskLog) -> str | None:
+    """The object in S3 that Airflow read a log from."""
     return next((source for source in log.sources if source.startswith("s3://")), None)

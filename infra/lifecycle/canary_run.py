@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import secrets
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
 
+from infra import jobs, naming
+from infra.lifecycle import processes
 from infra.lifecycle.airflow_api import AirflowApi
-from infra.lifecycle.canary import Witnesses, gather, judge
-from infra.lifecycle.cluster_access import cluster_access, port_forward
+from infra.lifecycle.canary import DAG_ID, judge
+from infra.lifecycle.canary_gather import Witnesses, gather
+from infra.lifecycle.cluster_access import ClusterAccess, cluster_access, port_forward
 from infra.lifecycle.environments import Exports
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Row
+from infra.settings_dag_parameters import CANARY_CONNECTION
+
+_WITNESS = Path(jobs.__file__).with_name("database_witness.py")
 
 
 def run_canary(exports: Exports, say: Callable[[str], None]) -> list[Row]:
@@ -28,14 +39,22 @@ def run_canary(exports: Exports, say: Callable[[str], None]) -> list[Row]:
         port_forward(access, exports.api_server_service) as forward,
         AirflowApi(forward.url) as airflow,
     ):
-        username, password = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
+        username, password = login_of(access.secret(naming.CANARY_USER_SECRET), naming.CANARY_USER_SECRET)
         airflow.login(username, password)
-        witnesses = Witnesses(airflow, _object_reader(exports.region), access.scheduled_pods)
-        return judge(gather(witnesses, exports.logs_bucket, secrets.token_hex(8), say))
+        configuration = {
+            "region": exports.region,
+            "database": exports.metadata_database_endpoint,
+            # Begins as this environment's names do: a right on all that begins so would be found out.
+            "foreign_secret": f"{exports.secrets_prefix}-elsewhere/connections/{CANARY_CONNECTION}",
+        }
+        nonce = secrets.token_hex(8)
+        return judge(
+            gather(_witnesses(exports, access, airflow), exports.logs_bucket, nonce, configuration, say)
+        )
 
 
 def login_of(entries: dict[str, str], name: str) -> tuple[str, str]:
-    """The administrator's name and password from the entries of the Secret called `name`.
+    """A user's name and password from the entries of the Secret called `name`.
 
     Raises:
         LifecycleError: the Secret lacks one of them.
@@ -48,9 +67,61 @@ def login_of(entries: dict[str, str], name: str) -> tuple[str, str]:
     return entries["username"], entries["password"]
 
 
-def _object_reader(region: str) -> Callable[[str], str | None]:
-    client = boto3.client("s3", region_name=region)
+def _witnesses(exports: Exports, access: ClusterAccess, airflow: AirflowApi) -> Witnesses:
+    s3 = boto3.client("s3", region_name=exports.region)
+    read = _object_reader(s3)
 
+    def large_xcoms(run_id: str) -> tuple[str, ...]:
+        prefix = f"{naming.XCOM_PREFIX}/{DAG_ID}/{run_id}/"
+        found = s3.list_objects_v2(Bucket=exports.logs_bucket, Prefix=prefix).get("Contents", [])
+        return tuple(read(f"s3://{exports.logs_bucket}/{item['Key']}") or "" for item in found)
+
+    return Witnesses(
+        airflow=airflow,
+        read_object=read,
+        large_xcoms=large_xcoms,
+        connection_proof=_connection_proof(exports),
+        database=_database_witness(access, exports.api_server_service),
+        scheduled_pods=access.scheduled_pods,
+    )
+
+
+def _connection_proof(exports: Exports) -> Callable[[str], str]:
+    """The proof that a task gives who has the password of the canary's Connection."""
+    client = boto3.client("secretsmanager", region_name=exports.region)
+    secret = f"{exports.secrets_prefix}/connections/{CANARY_CONNECTION}"
+
+    def prove(nonce: str) -> str:
+        try:
+            text = client.get_secret_value(SecretId=secret)["SecretString"]
+        except ClientError as error:
+            return f"error: {error.response['Error']['Code']} for {secret}"
+        password = str(json.loads(text)["password"])
+        return hmac.new(password.encode(), nonce.encode(), hashlib.sha256).hexdigest()
+
+    return prove
+
+
+def _database_witness(access: ClusterAccess, deployment: str) -> Callable[[str, str], dict[str, Any]]:
+    """The script that looks at the database, run in a pod of the API server with what that pod has anyway.
+
+    A pod of its own would be one more that holds the database's URL.
+    """
+    script = _WITNESS.read_text(encoding="utf-8")
+
+    def look(variable: str, plain: str) -> dict[str, Any]:
+        pod = ("--stdin", f"deployment/{deployment}", "--container", "api-server")
+        command = access.command("exec", *pod, "--", "python", "-", variable, plain)
+        try:
+            found = json.loads(processes.output(command, stdin=script))
+        except (LifecycleError, ValueError) as error:
+            return {"error": f"no witness in a pod of {deployment}: {error}"}
+        return found if isinstance(found, dict) else {}
+
+    return look
+
+
+def _object_reader(client: Any) -> Callable[[str], str | None]:
     def read(url: str) -> str | None:
         parts = urlsplit(url)
         try:
@@ -59,8 +130,10 @@ def _object_reader(region: str) -> Callable[[str], str | None]:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchBucket", "404"):
                 return None
             raise LifecycleError(
-                f"S3 refused to give {url}: {error}", "The deployer needs s3:GetObject on the logs bucket."
+                f"S3 refused to give {url}: {error}",
+                "The deployer needs s3:GetObject on the environment's bucket.",
             ) from error
-        return answer["Body"].read().decode("utf-8", errors="replace")
+        content: bytes = answer["Body"].read()
+        return content.decode("utf-8", errors="replace")
 
     return read

@@ -24,6 +24,7 @@ class Exports(BaseModel):
     airflow_url: str
     api_server_service: str
     logs_bucket: str
+    secrets_prefix: str
     metadata_database_endpoint: str
     cluster_name: str
     region: str

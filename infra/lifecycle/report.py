@@ -35,16 +35,19 @@ _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_APPLICAB
 
 @dataclass(frozen=True)
 class Row:
-    """One check: what it is about, how it ended, and what was seen."""
+    """One check: what it is about, how it ended, what was seen, and what to do where it failed."""
 
     name: str
     outcome: Outcome
     detail: str
+    next_step: str = ""
 
     @classmethod
-    def judged(cls, name: str, passed: bool, detail: str) -> Row:
-        """A row that passed or failed."""
-        return cls(name, Outcome.PASSED if passed else Outcome.FAILED, detail)
+    def judged(cls, name: str, passed: bool, detail: str, next_step: str = "") -> Row:
+        """A row that passed or failed; `next_step` is for one that failed."""
+        if passed:
+            return cls(name, Outcome.PASSED, detail)
+        return cls(name, Outcome.FAILED, detail, next_step)
 
 
 def failed(rows: Sequence[Row]) -> list[Row]:
@@ -59,7 +62,8 @@ def print_rows(title: str, rows: Sequence[Row]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         colour = _COLOURS[row.outcome]
-        table.add_row(escape(row.name), f"[{colour}]{row.outcome.value}[/{colour}]", escape(row.detail))
+        seen = f"{row.detail}\nNext step: {row.next_step}" if row.next_step else row.detail
+        table.add_row(escape(row.name), f"[{colour}]{row.outcome.value}[/{colour}]", escape(seen))
     console.print(table)
 
 

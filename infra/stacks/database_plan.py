@@ -134,6 +134,7 @@ def database_migration(
         database=tenant.database,
         administrator=plan.administrator,
         renew_administrator=settings.database.restore.wanted,
+        canary=settings.canary,
         snapshot=snapshot if settings.persistent else None,
         airflow_cfg=plan.airflow_cfg,
         timeout_seconds=settings.timeouts.migration_seconds,

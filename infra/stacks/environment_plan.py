@@ -223,6 +223,7 @@ class EnvironmentPlan:
             database_host=database.host,
             database_port=database.port,
             administrator=None if self.administrator is None else self.administrator.username,
+            canary=self.settings.canary,
             protected=self.settings.protected,
             requests=self.rotations,
             tenant=self.tenant,

@@ -10,11 +10,14 @@ import gzip
 import json
 import os
 import re
+import sys
 import urllib.parse
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
+from canary_breaks import Breaks
 from pod_access import ALLOWED, worker_says
 from witness import (
     DOWN_SECONDS,
@@ -29,6 +32,15 @@ from witness import (
     stacks,
     succeed,
 )
+
+from infra.lifecycle import canary_gather, canary_run, environments, report
+from infra.lifecycle.airflow_api import AirflowApi
+from infra.lifecycle.canary import judge
+from infra.lifecycle.cluster_access import cluster_access, port_forward
+
+# What the witnesses see of a run in which everything is right.
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+from canary_evidence import good_evidence
 
 pytestmark = pytest.mark.cluster
 
@@ -50,6 +62,55 @@ def test_the_canary_passes_and_its_logs_are_in_the_bucket(environment: Environme
         text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
         pods |= set(re.findall(r"canary-marker task=\w+ nonce=\w+ pod=([a-z0-9-]+)", text))
     assert len(pods) == 2
+
+
+# Each thing that is broken live has a number, whose bits say in which of the runs it is broken. A row that is
+# red in other runs than its thing is broken in would be another thing's.
+CANARY_RUNS = 3
+
+
+def test_each_broken_thing_turns_exactly_its_row_red(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks = Breaks(environment)
+    numbers = {row: number for number, row in enumerate(breaks.all(), start=1)}
+    assert max(numbers.values()) < 2**CANARY_RUNS
+    # A log that is refused never comes; waiting for it shows nothing more.
+    monkeypatch.setattr(canary_gather, "LOG_SECONDS", 15.0)
+    exports = environments.Exports.of(STACK, environment.outputs)
+    for run_number in range(CANARY_RUNS):
+        broken = [row for row, number in numbers.items() if number >> run_number & 1]
+        with breaks.together(broken):
+            rows = canary_run.run_canary(exports, print)
+        assert sorted(row.name for row in report.failed(rows)) == sorted(broken), rows
+
+
+def test_a_url_without_verification_turns_exactly_its_row_red(environment: Environment) -> None:
+    """The witness with a weaker URL, on the living database, which then takes a server of another name."""
+    script = (ROOT / "infra" / "jobs" / "database_witness.py").read_text(encoding="utf-8")
+    name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    weaker = f'{name}="${{{name}/verify-full/verify-ca}}" exec python -c "$0" none none'
+    pod = ("exec", f"deployment/{environment.outputs['apiServerService']}", "--container", "api-server")
+    seen = json.loads(environment.kubectl(*pod, "--", "bash", "-c", weaker, script))
+    assert (seen["wrong_authority"], seen["wrong_name"]) == ("certificate verify failed", "opened")
+    rows = judge(replace(good_evidence(), database={**seen, "variable": {"state": "encrypted"}}))
+    assert [row.name for row in report.failed(rows)] == ["verify-full to the database"]
+
+
+def test_the_canarys_user_starts_the_canary_and_nothing_else(environment: Environment) -> None:
+    exports = environments.Exports.of(STACK, environment.outputs)
+    with (
+        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
+        port_forward(access, exports.api_server_service) as forward,
+        AirflowApi(forward.url) as airflow,
+    ):
+        airflow.login(*canary_run.login_of(access.secret("airflow-canary-user"), "airflow-canary-user"))
+        answers = {
+            path: airflow.status(f"/api/v2/{path}")
+            for path in ("dags/canary", "connections", "variables", "pools", "config", "dags/other")
+        }
+    assert answers["dags/canary"] == 200
+    assert {status for path, status in answers.items() if path != "dags/canary"} == {403}
 
 
 def test_a_second_up_changes_nothing(environment: Environment) -> None:

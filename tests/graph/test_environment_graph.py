@@ -48,7 +48,7 @@ INVENTORY = {
     "kubernetes:core/v1:Namespace": 1,
     "kubernetes:core/v1:ConfigMap": 3,
     "kubernetes:core/v1:ServiceAccount": 2,
-    "kubernetes:core/v1:Secret": 8,
+    "kubernetes:core/v1:Secret": 9,
     "kubernetes:networking.k8s.io/v1:NetworkPolicy": 3,
     "kubernetes:batch/v1:Job": 1,
     "kubernetes:helm.sh/v3:Release": 1,
@@ -290,11 +290,11 @@ def test_no_secret_stands_in_plain(environment_graph: Graph) -> None:
                     path,
                 )
                 assert resource.type in SECRET_TYPES, resource.name
-    # Two keys, three passwords, three URLs of the database, and PgBouncer's users and statistics:
+    # Two keys, four passwords, three URLs of the database, and PgBouncer's users and statistics:
     # the search finds what it looks for. The key that signs tokens is written in another form. A persistent
     # environment keeps its Fernet keys a second time.
     kept = [item for item in environment_graph.resources if item.name == "recovery-set-fernet-keys-value"]
-    assert secret == 10 + len(kept)
+    assert secret == 11 + len(kept)
     signing = environment_graph.one("secrets-jwt-secret")
     assert {path.split(".")[0] for path in signing.secret_inputs} == {"stringData"}
     assert not RANDOM.search(json.dumps(environment_graph.exports))
@@ -419,7 +419,13 @@ def test_providers_name_account_region_and_tags(environment_graph: Graph) -> Non
 
 def test_without_a_canary_there_is_no_canary(graph_of: GraphOf) -> None:
     graph = graph_of(STACKS[0], canary="false")
-    assert "airflow-canary" not in {resource.name for resource in graph.resources}
+    assert [resource.name for resource in graph.resources if "canary" in resource.name] == []
+    (container,) = graph.one("migration-job").inputs["spec"]["template"]["spec"]["containers"]
+    # The user of an earlier deployment is removed.
+    assert {entry["name"] for entry in container["env"] if "CANARY" in entry["name"]} == {
+        "CANARY_USER",
+        "CANARY_ROLE",
+    }
 
 
 def test_a_brought_cluster_gives_the_same_graph(graph_of: GraphOf) -> None:

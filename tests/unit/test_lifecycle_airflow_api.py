@@ -138,3 +138,17 @@ def test_a_run_whose_answer_was_lost_is_not_started_twice() -> None:
     with _api(answer) as api:
         api.trigger("canary", "r1", {"nonce": "n"})
     assert started == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "value"),
+    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("s3://b/k", "s3://b/k"), (None, None)],
+)
+def test_what_a_task_handed_over_is_read_in_either_form(stored: object, value: object) -> None:
+    with _api(lambda _: httpx.Response(200, json={"value": stored})) as api:
+        assert api.xcom("d", "r", "t", "return_value") == value
+
+
+def test_a_task_that_handed_nothing_over_is_no_error() -> None:
+    with _api(lambda _: httpx.Response(404, json={"detail": "not found"})) as api:
+        assert api.xcom("d", "r", "t", "return_value") is None

@@ -2,161 +2,212 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from canary_evidence import BUCKET, DATABASE, NONCE, good_evidence, marker, source
 
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.canary import Evidence, TaskEvidence, judge
 from infra.lifecycle.report import failed
+from infra.settings_dag_parameters import CANARY_CONNECTION, XCOM_THRESHOLD_LIMIT
 
-BUCKET = "logs-of-this-environment"
-RUN = "canary-5eed"
-PLACE = f"dag_id=canary/run_id={RUN}"
-MARKERS = {
-    "write": "canary-marker task=write nonce=5eed pod=canary-write-a1",
-    "read": "canary-marker task=read nonce=5eed pod=canary-read-b2 received=5eed@canary-write-a1",
-}
-
-
-def _task(task: str) -> TaskEvidence:
-    source = f"s3://{BUCKET}/task-logs/{PLACE}/task_id={task}/attempt=1.log"
-    # The object holds one JSON document a line, the API gives the event alone.
-    stored = (
-        f'{{"timestamp":"2026-01-01T00:00:00Z","level":"info","event":"{MARKERS[task]}","logger":"canary"}}\n'
-    )
-    return TaskEvidence("success", TaskLog((source,), f"start\n{MARKERS[task]}\nend"), stored)
-
-
-def _good() -> Evidence:
-    return Evidence(
-        nonce="5eed",
-        run_id=RUN,
-        logs_bucket=BUCKET,
-        health=dict.fromkeys(("metadatabase", "scheduler", "dag_processor", "triggerer"), "healthy"),
-        run_state="success",
-        tasks={"write": _task("write"), "read": _task("read")},
-        scheduled_pods=frozenset({"canary-write-a1", "canary-read-b2", "airflow-scheduler-0"}),
-    )
+DAG_FILE = Path(__file__).parents[2] / "dags" / "canary.py"
+ROWS = (
+    "all parts healthy",
+    "DAG run succeeds",
+    "logs read back from S3",
+    "two tasks in two pods",
+    "XCom from pod to pod",
+    "large XCom over S3",
+    "Connection from Secrets Manager",
+    "Fernet round trip",
+    "verify-full to the database",
+    "task pod without database access",
+    "no secret of another environment",
+    "rights of the canary's user",
+)
 
 
 def _with_task(task: str, change: Callable[[TaskEvidence], TaskEvidence]) -> Evidence:
-    good = _good()
+    good = good_evidence()
     return replace(good, tasks={**good.tasks, task: change(good.tasks[task])})
 
 
-def _api_log(task: str, source: str, text: str) -> Evidence:
-    return _with_task(task, lambda found: replace(found, api_log=TaskLog((source,) if source else (), text)))
+def _reported(task: str, **parts: Any) -> Evidence:
+    return _with_task(task, lambda found: replace(found, report={**found.report, **parts}))
 
 
-def _api_source(task: str) -> str:
-    return _good().tasks[task].api_log.sources[0]
+def _api_log(task: str, place: str, text: str) -> Evidence:
+    return _with_task(task, lambda found: replace(found, api_log=TaskLog((place,) if place else (), text)))
+
+
+def _database(**parts: Any) -> Evidence:
+    return replace(good_evidence(), database={**DATABASE, **parts})
+
+
+def red(evidence: Evidence) -> list[str]:
+    return [row.name for row in failed(judge(evidence))]
 
 
 def test_a_good_run_passes_every_row() -> None:
-    assert failed(judge(_good())) == []
+    rows = judge(good_evidence())
+    assert [row.name for row in rows] == list(ROWS)
+    assert failed(rows) == []
 
 
-BREAKS = {
-    "a part is unhealthy": (
-        lambda: replace(_good(), health={**_good().health, "triggerer": None}),
-        "all parts healthy",
-    ),
-    "the run fails": (lambda: replace(_good(), run_state="failed"), "DAG run succeeds"),
-    "a task fails": (
+BROKEN: dict[str, list[Callable[[], Evidence]]] = {
+    "all parts healthy": [
+        lambda: replace(good_evidence(), health={**good_evidence().health, "triggerer": None}),
+        lambda: replace(good_evidence(), health={}),
+    ],
+    "DAG run succeeds": [
+        lambda: replace(good_evidence(), run_state="failed"),
         lambda: _with_task("read", lambda found: replace(found, state="failed")),
-        "DAG run succeeds",
-    ),
-    "the API reads a marker of another run": (
-        lambda: _api_log("write", _api_source("write"), MARKERS["write"].replace("5eed", "0ld")),
-        "log of write through Airflow's API",
-    ),
-    "a pod that the cluster never placed": (
-        lambda: replace(_good(), scheduled_pods=frozenset({"canary-write-a1"})),
-        "two tasks in two pods",
-    ),
-    "the XCom holds another value": (
-        lambda: _with_task(
-            "read",
-            lambda found: replace(
-                found,
-                object_text=MARKERS["read"].replace("received=5eed@canary-write-a1", "received=5eed@else"),
-            ),
+    ],
+    "logs read back from S3": [
+        lambda: _api_log("write", "/opt/airflow/logs/attempt=1.log", marker("write")),
+        lambda: _api_log("read", "http://worker:8793/log", marker("read")),
+        lambda: _api_log("read", "", marker("read")),
+        lambda: _api_log("write", source("write").replace(BUCKET, BUCKET + "-2"), marker("write")),
+        lambda: _api_log("write", source("read"), marker("write")),
+        lambda: _api_log("write", source("write"), marker("write").replace(NONCE, "0ld")),
+        lambda: _with_task("write", lambda found: replace(found, object_text=None)),
+        lambda: _with_task("write", lambda found: replace(found, object_text=marker("read"))),
+        lambda: _with_task("read", lambda found: replace(found, object_text="")),
+    ],
+    "two tasks in two pods": [
+        lambda: replace(good_evidence(), scheduled_pods=frozenset({"canary-write-a1"})),
+        lambda: _reported("read", pod="canary-write-a1"),
+    ],
+    "XCom from pod to pod": [
+        lambda: _reported("read", received={"nonce": NONCE, "pod": "elsewhere"}),
+        lambda: _reported("read", received=None),
+    ],
+    "large XCom over S3": [
+        lambda: replace(good_evidence(), large_xcoms=()),
+        lambda: replace(good_evidence(), large_xcoms=('{"nonce": "0ld"}', "no JSON", "[]")),
+        lambda: _reported("write", large_xcom={"error": "PermissionError: Access Denied"}),
+        lambda: _reported("read", large_xcom={"error": "KeyError: nonce"}),
+        lambda: _reported("read", large_xcom={"nonce": NONCE, "bytes": 8}),
+        lambda: _reported("read", large_xcom={"nonce": "0ld", "bytes": 9}),
+    ],
+    "Connection from Secrets Manager": [
+        lambda: _reported("read", connection="00" * 32),
+        lambda: _reported("read", connection={"error": "AirflowNotFoundException: no canary"}),
+        lambda: _reported("read", connection=None),
+        lambda: replace(good_evidence(), connection_proof="error: ResourceNotFoundException"),
+    ],
+    "Fernet round trip": [
+        lambda: _reported("read", variable="plain-0ld"),
+        lambda: _reported("read", variable={"error": "AirflowRuntimeError: VARIABLE_NOT_FOUND"}),
+        *(
+            lambda state=state: _database(variable={"state": state})  # type: ignore[misc]
+            for state in ("in plain", "absent", "encrypted by another key", "another text")
         ),
-        "XCom from pod to pod",
-    ),
-    "the XCom did not arrive": (
-        lambda: _with_task(
-            "read",
-            lambda found: replace(found, object_text=MARKERS["read"].partition(" received=")[0]),
-        ),
-        "XCom from pod to pod",
-    ),
+        lambda: _database(variable=None),
+    ],
+    "verify-full to the database": [
+        lambda: _database(sslmode="require"),
+        lambda: _database(async_ssl="absent"),
+        lambda: _database(wrong_authority="opened"),
+        lambda: _database(wrong_name="opened"),
+        lambda: _database(tls="none"),
+        lambda: _database(sessions_without_tls=1),
+    ],
+    "task pod without database access": [
+        lambda: _reported("read", credentials=["/opt/airflow/airflow.cfg"]),
+        lambda: _reported("read", credentials={"error": "PermissionError"}),
+        lambda: _reported("read", database={"network": "open", "session": "opened"}),
+        lambda: _reported("read", database={"error": "ModuleNotFoundError"}),
+    ],
+    "no secret of another environment": [
+        lambda: _reported("read", foreign_secret="was read"),
+        # Nothing there to be read, but the role may look.
+        lambda: _reported("read", foreign_secret="ResourceNotFoundException"),
+        lambda: _reported("read", foreign_secret={"error": "NoCredentialsError"}),
+    ],
+    "rights of the canary's user": [
+        lambda: replace(good_evidence(), answers_to_user={"/api/v2/connections": 200}),
+        lambda: replace(good_evidence(), answers_to_user={}),
+    ],
 }
 
 
-@pytest.mark.parametrize("broken", BREAKS)
-def test_one_broken_thing_turns_exactly_its_row_red(broken: str) -> None:
-    evidence, row = BREAKS[broken]
-    assert [item.name for item in failed(judge(evidence()))] == [row]
+def test_every_row_has_something_that_breaks_it() -> None:
+    assert list(BROKEN) == list(ROWS)
 
 
-@pytest.mark.parametrize("source", ["/opt/airflow/logs/attempt=1.log", "http://worker:8793/log", ""])
-@pytest.mark.parametrize("task", ["write", "read"])
-def test_a_log_that_was_not_read_from_s3_fails(task: str, source: str) -> None:
-    names = [row.name for row in failed(judge(_api_log(task, source, MARKERS[task])))]
-    assert f"log of {task} through Airflow's API" in names
+@pytest.mark.parametrize(
+    ("row", "broken"), [(row, broken) for row, cases in BROKEN.items() for broken in cases]
+)
+def test_one_broken_thing_turns_exactly_its_row_red(row: str, broken: Callable[[], Evidence]) -> None:
+    rows = failed(judge(broken()))
+    assert [item.name for item in rows] == [row]
+    assert all(item.next_step for item in rows)
 
 
-def test_a_log_in_a_bucket_of_somebody_else_fails() -> None:
-    elsewhere = _api_source("write").replace(BUCKET, BUCKET + "-2")
-    names = [row.name for row in failed(judge(_api_log("write", elsewhere, MARKERS["write"])))]
-    assert names == ["log of write through Airflow's API"]
+def test_a_closed_network_is_no_fault_and_is_told() -> None:
+    rows = judge(_reported("read", database={"network": "closed (TimeoutError)", "session": "none"}))
+    assert failed(rows) == []
+    assert "network: closed" in next(row.detail for row in rows if "database access" in row.name)
 
 
-@pytest.mark.parametrize("text", [None, "", MARKERS["read"], MARKERS["write"].replace("5eed", "0ld")])
-def test_the_object_in_s3_must_hold_the_marker_of_its_task_and_run(text: str | None) -> None:
-    evidence = _with_task("write", lambda found: replace(found, object_text=text))
-    names = [row.name for row in failed(judge(evidence))]
-    # What the pods are is known from the objects alone, so these rows cannot pass without them.
-    assert names == ["log of write in S3", "two tasks in two pods", "XCom from pod to pod"]
+def test_an_open_network_is_told() -> None:
+    (row,) = [row for row in judge(good_evidence()) if row.name == "task pod without database access"]
+    assert "nothing enforces a network policy" in row.detail
 
 
-def test_two_tasks_in_one_pod_fail() -> None:
-    one_pod = MARKERS["read"].replace("canary-read-b2", "canary-write-a1")
-    evidence = _with_task("read", lambda found: replace(found, object_text=one_pod))
-    assert [row.name for row in failed(judge(evidence))] == ["two tasks in two pods"]
+def test_without_a_witness_in_the_database_its_rows_fail_alone() -> None:
+    evidence = replace(good_evidence(), database={"error": "no pod"})
+    assert red(evidence) == ["Fernet round trip", "verify-full to the database"]
 
 
-def test_a_task_that_never_ran_fails_its_rows_and_no_other_tasks() -> None:
-    good = _good()
-    names = {row.name for row in failed(judge(replace(good, tasks={"write": good.tasks["write"]})))}
-    assert names == {
-        "DAG run succeeds",
-        "log of read through Airflow's API",
-        "log of read in S3",
-        "two tasks in two pods",
-        "XCom from pod to pod",
+def test_a_report_of_another_run_counts_for_nothing() -> None:
+    """Everything that the task reports is red then; what others saw stays green."""
+    green = {"all parts healthy", "DAG run succeeds", "logs read back from S3"}
+    others = {"verify-full to the database", "rights of the canary's user"}
+    assert set(red(_reported("read", nonce="0ld"))) == set(ROWS) - green - others
+
+
+def test_a_task_that_never_ran_fails_what_it_would_have_shown() -> None:
+    good = good_evidence()
+    names = red(replace(good, tasks={"write": good.tasks["write"]}))
+    assert set(names) == set(ROWS) - {
+        "all parts healthy",
+        "verify-full to the database",
+        "rights of the canary's user",
     }
 
 
-def test_the_dag_writes_the_markers_that_are_looked_for() -> None:
-    """The DAG's own format strings, filled, are read by the same reader as the logs."""
-    import ast
-    from pathlib import Path
+def _constants() -> dict[str, Any]:
+    """Texts and numbers that the DAG's file gives names to."""
+    return {
+        node.targets[0].id: node.value.value
+        for node in ast.walk(ast.parse(DAG_FILE.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
 
-    tree = ast.parse((Path(__file__).parents[2] / "dags" / "canary.py").read_text(encoding="utf-8"))
+
+def test_the_dags_large_xcom_is_over_every_threshold_that_can_be_set() -> None:
+    assert _constants()["LARGE_XCOM_BYTES"] > XCOM_THRESHOLD_LIMIT
+
+
+def test_the_dag_asks_for_the_connection_that_the_program_makes() -> None:
+    assert _constants()["CONNECTION"] == CANARY_CONNECTION
+
+
+def test_the_dag_writes_the_marker_that_is_looked_for() -> None:
     formats = {
         node.value
-        for node in ast.walk(tree)
+        for node in ast.walk(ast.parse(DAG_FILE.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and str(node.value).startswith("canary-marker")
     }
-    filled = {
-        text % (("5eed", "canary-write-a1") if text.count("%s") == 2 else _read_values()) for text in formats
-    }
-    assert filled == set(MARKERS.values())
-
-
-def _read_values() -> tuple[str, str, str]:
-    return ("5eed", "canary-read-b2", "5eed@canary-write-a1")
+    filled = {text % (task, NONCE, pod) for text in formats for task, pod in (("write", "canary-write-a1"),)}
+    assert filled == {marker("write")}

@@ -8,25 +8,22 @@ from typing import Any
 
 import httpx
 import pytest
+from canary_evidence import BUCKET, DATABASE, LARGE_XCOM, NONCE, PODS, PROOF, REPORTS, marker, source
 
-from infra.lifecycle import canary
+from infra.lifecycle import canary_gather
 from infra.lifecycle.airflow_api import AirflowApi
-from infra.lifecycle.canary import Evidence, Witnesses, gather, judge
+from infra.lifecycle.canary import Evidence, judge
+from infra.lifecycle.canary_gather import FORBIDDEN_PATHS, Witnesses, gather
 from infra.lifecycle.report import failed
-
-BUCKET = "logs"
-MARKERS = {
-    "write": "canary-marker task=write nonce=beef pod=p1",
-    "read": "canary-marker task=read nonce=beef pod=p2 received=beef@p1",
-}
 
 
 class _Airflow:
     """Airflow's API over one run: states move on with each question, and logs reach S3 late."""
 
-    def __init__(self, late: int = 0, end: str = "success") -> None:
+    def __init__(self, late: int = 0, end: str = "success", forbidden: int = 403) -> None:
         self.late = late
         self.end = end
+        self.forbidden = forbidden
         self.asked_for_run = 0
         self.asked_for_log: dict[str, int] = {}
         self.triggered: dict[str, Any] | None = None
@@ -36,18 +33,23 @@ class _Airflow:
         if path.endswith("/health"):
             parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
             return httpx.Response(200, json={part: {"status": "healthy"} for part in parts})
+        if path in FORBIDDEN_PATHS:
+            return httpx.Response(self.forbidden, json={"detail": "Forbidden"})
         if request.method == "POST":
             self.triggered = json.loads(request.content)
             return httpx.Response(200, json={})
-        if path.endswith("/taskInstances"):
-            done = self.asked_for_run > 1
-            states = [
-                {"task_id": task, "state": self.end if done else "running", "try_number": 1}
-                for task in MARKERS
-            ]
-            return httpx.Response(200, json={"task_instances": states})
+        if "/xcomEntries/" in path:
+            # Values come as they lie in the database: as JSON within JSON.
+            return httpx.Response(200, json={"value": json.dumps(REPORTS[_task_of(path)])})
         if "/logs/" in path:
-            return self._log(path.split("/taskInstances/")[1].split("/")[0])
+            return self._log(_task_of(path))
+        return self._run(path)
+
+    def _run(self, path: str) -> httpx.Response:
+        if path.endswith("/taskInstances"):
+            state = self.end if self.asked_for_run > 1 else "running"
+            found = [{"task_id": task, "state": state, "try_number": 1} for task in PODS]
+            return httpx.Response(200, json={"task_instances": found})
         if "/dagRuns/" in path:
             self.asked_for_run += 1
             return httpx.Response(200, json={"state": self.end if self.asked_for_run > 1 else "running"})
@@ -56,29 +58,42 @@ class _Airflow:
     def _log(self, task: str) -> httpx.Response:
         self.asked_for_log[task] = self.asked_for_log.get(task, 0) + 1
         in_s3 = self.asked_for_log[task] > self.late
-        source = (
-            f"s3://{BUCKET}/x/dag_id=canary/run_id=canary-beef/task_id={task}/attempt=1.log"
-            if in_s3
-            else "http://p1:8793/log"
-        )
-        events = ["::group::Log message source details", source, "::endgroup::"]
-        return httpx.Response(
-            200, json={"content": [{"event": event} for event in [*events, MARKERS[task] if in_s3 else ""]]}
-        )
+        place = source(task) if in_s3 else "http://p1:8793/log"
+        events = ["::group::Log message source details", place, "::endgroup::", marker(task) if in_s3 else ""]
+        return httpx.Response(200, json={"content": [{"event": event} for event in events]})
+
+
+def _task_of(path: str) -> str:
+    return path.split("/taskInstances/")[1].split("/")[0]
 
 
 def _gather(airflow: _Airflow, read: Callable[[str], str | None]) -> Evidence:
     with AirflowApi("http://airflow.test", transport=httpx.MockTransport(airflow)) as api:
-        return gather(Witnesses(api, read, lambda: {"p1", "p2"}), BUCKET, "beef", lambda text: None)
+        witnesses = Witnesses(
+            airflow=api,
+            read_object=read,
+            large_xcoms=lambda run_id: (LARGE_XCOM,) if run_id == f"canary-{NONCE}" else (),
+            connection_proof=lambda nonce: PROOF if nonce == NONCE else "",
+            database=lambda variable, plain: {
+                **DATABASE,
+                "variable": {
+                    "state": "encrypted"
+                    if (variable, plain) == (f"canary_{NONCE}", f"plain-{NONCE}")
+                    else "absent"
+                },
+            },
+            scheduled_pods=lambda: set(PODS.values()),
+        )
+        return gather(witnesses, BUCKET, NONCE, {"region": "eu-west-1"}, lambda text: None)
 
 
 def _stored(url: str) -> str | None:
-    return next(text for task, text in MARKERS.items() if f"task_id={task}/" in url)
+    return next(marker(task) for task in PODS if f"task_id={task}/" in url)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(canary_gather.time, "sleep", lambda seconds: None)
 
 
 def test_a_log_that_reaches_s3_after_the_success_is_waited_for() -> None:
@@ -86,23 +101,26 @@ def test_a_log_that_reaches_s3_after_the_success_is_waited_for() -> None:
     airflow = _Airflow(late=3)
     assert failed(judge(_gather(airflow, _stored))) == []
     assert airflow.triggered is not None
-    assert airflow.triggered["conf"] == {"nonce": "beef"}
-    assert airflow.triggered["dag_run_id"] == "canary-beef"
+    assert airflow.triggered["conf"] == {"nonce": NONCE, "region": "eu-west-1"}
+    assert airflow.triggered["dag_run_id"] == f"canary-{NONCE}"
 
 
 def test_a_log_that_never_reaches_s3_ends_the_wait_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary, "LOG_SECONDS", 0.2)
+    monkeypatch.setattr(canary_gather, "LOG_SECONDS", 0.2)
     names = [row.name for row in failed(judge(_gather(_Airflow(late=10**9), _stored)))]
-    assert "log of write through Airflow's API" in names
-    assert "log of read in S3" in names
+    assert names == ["logs read back from S3"]
 
 
 def test_an_object_that_s3_does_not_have_fails_although_airflow_shows_a_log() -> None:
     names = [row.name for row in failed(judge(_gather(_Airflow(), lambda url: None)))]
-    assert "log of write in S3" in names
-    assert "log of write through Airflow's API" not in names
+    assert names == ["logs read back from S3"]
 
 
 def test_a_failed_run_is_evidence_and_no_error() -> None:
     names = [row.name for row in failed(judge(_gather(_Airflow(end="failed"), _stored)))]
     assert names == ["DAG run succeeds"]
+
+
+def test_a_user_that_may_more_than_it_should_is_seen() -> None:
+    names = [row.name for row in failed(judge(_gather(_Airflow(forbidden=200), _stored)))]
+    assert names == ["rights of the canary's user"]

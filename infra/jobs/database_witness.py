@@ -1,0 +1,114 @@
+"""Looks at the metadata database as an Airflow pod does; runs in one, and prints one JSON document.
+
+Usage: database_witness.py VARIABLE PLAIN_TEXT, with the pod's own environment. It says how sessions are
+secured, and how the Variable lies in its table, from which it is removed then. No address, key or password is
+printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+CONNECT_SECONDS = 10
+WRONG_NAME = "not-the-database.invalid"
+
+
+def main(variable: str, plain: str) -> None:
+    """Print what was seen."""
+    import psycopg2  # type: ignore[import-untyped]
+
+    url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
+    parts = urlsplit(url)
+    asynchronous = parse_qs(urlsplit(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", "")).query)
+    seen: dict[str, Any] = {
+        "sslmode": parse_qs(parts.query).get("sslmode", ["absent"])[0],
+        "async_ssl": (asynchronous.get("ssl") or asynchronous.get("sslmode") or ["absent"])[0],
+        "wrong_authority": attempt(psycopg2, url, sslrootcert=own_authority()),
+        "wrong_name": attempt(
+            psycopg2, url, host=WRONG_NAME, hostaddr=socket.gethostbyname(str(parts.hostname))
+        ),
+    }
+    connection = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
+    with connection, connection.cursor() as cursor:
+        seen |= sessions(cursor)
+        seen["variable"] = stored(cursor, variable, plain)
+    connection.close()
+    print(json.dumps(seen))
+
+
+def attempt(psycopg2: Any, url: str, **changed: str) -> str:
+    """How a session to the wrong server would end: "opened", or the reason why it was refused."""
+    try:
+        psycopg2.connect(url, connect_timeout=CONNECT_SECONDS, **changed).close()
+    except psycopg2.OperationalError as error:
+        text = str(error)
+        known = ("certificate verify failed", "does not match host name")
+        return next((reason for reason in known if reason in text), "failed otherwise")
+    return "opened"
+
+
+def own_authority() -> str:
+    """Write a certificate authority that signed nothing, and return the file's name."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "nobody")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+    return file.name
+
+
+def sessions(cursor: Any) -> dict[str, Any]:
+    """The server's view: this session's TLS version, and how many of this role's sessions are without."""
+    cursor.execute("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
+    row = cursor.fetchone()
+    cursor.execute(
+        "SELECT count(*), count(*) FILTER (WHERE NOT s.ssl) FROM pg_stat_ssl s "
+        "JOIN pg_stat_activity a USING (pid) WHERE a.usename = session_user"
+    )
+    every, plain = cursor.fetchone()
+    return {"tls": row[0] if row else "none", "sessions": every, "sessions_without_tls": plain}
+
+
+def stored(cursor: Any, variable: str, plain: str) -> dict[str, Any]:
+    """How the Variable lies in its table; it is removed, for it belongs to one run of the canary alone."""
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+    cursor.execute("SELECT val, is_encrypted FROM variable WHERE key = %s", (variable,))
+    row = cursor.fetchone()
+    if row is None:
+        return {"state": "absent"}
+    cursor.execute("DELETE FROM variable WHERE key = %s", (variable,))
+    text, encrypted = str(row[0]), bool(row[1])
+    if not encrypted or plain in text:
+        return {"state": "in plain"}
+    keys = [Fernet(key.strip()) for key in os.environ["AIRFLOW__CORE__FERNET_KEY"].split(",")]
+    try:
+        opened = MultiFernet(keys).decrypt(text.encode()).decode()
+    except InvalidToken:
+        return {"state": "encrypted by another key"}
+    return {"state": "encrypted" if opened == plain else "another text"}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
