@@ -1,8 +1,8 @@
 """Looks at the metadata database as an Airflow pod does; runs in one, and prints one JSON document.
 
-Usage: database_witness.py VARIABLE PLAIN_TEXT, with the pod's own environment. It says how sessions are
-secured, and how the Variable lies in its table, from which it is removed then. No address, key or password is
-printed.
+Usage: database_witness.py VARIABLE PLAIN_TEXT POOLER, with the pod's own environment; POOLER is the host name
+of PgBouncer, where there is one. It says how sessions are secured, and how the Variable lies in its table, from
+which it is removed then. No key or password is printed.
 """
 
 from __future__ import annotations
@@ -20,27 +20,32 @@ CONNECT_SECONDS = 10
 WRONG_NAME = "not-the-database.invalid"
 
 
-def main(variable: str, plain: str) -> None:
+def main(variable: str, plain: str, pooler: str) -> None:
     """Print what was seen."""
     import psycopg2  # type: ignore[import-untyped]
 
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
-    parts = urlsplit(url)
-    asynchronous = parse_qs(urlsplit(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", "")).query)
-    seen: dict[str, Any] = {
-        "sslmode": parse_qs(parts.query).get("sslmode", ["absent"])[0],
-        "async_ssl": (asynchronous.get("ssl") or asynchronous.get("sslmode") or ["absent"])[0],
-        "wrong_authority": attempt(psycopg2, url, sslrootcert=own_authority()),
-        "wrong_name": attempt(
-            psycopg2, url, host=WRONG_NAME, hostaddr=socket.gethostbyname(str(parts.hostname))
-        ),
-    }
+    host = str(urlsplit(url).hostname)
+    seen: dict[str, Any] = {"host": host}
+    # A pooler opens the sessions in the pods' place; what it verifies is in its own configuration.
+    if host != pooler:
+        seen |= {
+            "sslmode": option(url, "sslmode"),
+            "async_ssl": option(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", ""), "ssl"),
+            "wrong_authority": attempt(psycopg2, url, sslrootcert=own_authority()),
+            "wrong_name": attempt(psycopg2, url, host=WRONG_NAME, hostaddr=socket.gethostbyname(host)),
+        }
     connection = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
     with connection, connection.cursor() as cursor:
         seen |= sessions(cursor)
         seen["variable"] = stored(cursor, variable, plain)
     connection.close()
     print(json.dumps(seen))
+
+
+def option(url: str, name: str) -> str:
+    """The value of an option in a URL's query."""
+    return parse_qs(urlsplit(url).query).get(name, ["absent"])[0]
 
 
 def attempt(psycopg2: Any, url: str, **changed: str) -> str:
@@ -111,4 +116,4 @@ def stored(cursor: Any, variable: str, plain: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:4])

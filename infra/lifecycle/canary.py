@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.chart_values import DATABASE_CA_FILE
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.report import Row
 
@@ -21,6 +22,15 @@ HEALTH_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 # What Secrets Manager answers to a role that may not read: before it looks whether there is such a secret.
 DENIED = "AccessDeniedException"
 FORBIDDEN = 403
+
+# What the witness must see of a session that a pod of Airflow opens itself, and of one that PgBouncer opens.
+_DIRECT = {
+    "sslmode": "verify-full",
+    "async_ssl": "verify-full",
+    "wrong_authority": "certificate verify failed",
+    "wrong_name": "does not match host name",
+}
+_POOLED = {"pooler_sslmode": "verify-full", "pooler_ca_file": DATABASE_CA_FILE}
 
 Report = Mapping[str, Any]
 
@@ -220,17 +230,12 @@ def _fernet_row(evidence: Evidence) -> Row:
 def _tls_row(evidence: Evidence) -> Row:
     """All of Airflow's sessions are encrypted, and a server without the right certificate gets none."""
     seen = evidence.database
-    wanted = {
-        "sslmode": "verify-full",
-        "async_ssl": "verify-full",
-        "wrong_authority": "certificate verify failed",
-        "wrong_name": "does not match host name",
-        "sessions_without_tls": 0,
-    }
+    wanted = {**(_POOLED if "pooler_sslmode" in seen else _DIRECT), "sessions_without_tls": 0}
     wrong = {key: seen.get(key) for key, value in wanted.items() if seen.get(key) != value}
     if "tls" not in seen or seen["tls"] == "none":
         wrong["tls"] = seen.get("tls")
-    good = f"{seen.get('tls')}, {seen.get('sessions')} sessions; another authority or host name is refused"
+    how = "by PgBouncer" if "pooler_sslmode" in seen else "another authority or host name is refused"
+    good = f"{seen.get('tls')}, {seen.get('sessions')} sessions; {how}"
     bad = ", ".join(f"{key} is {value}" for key, value in wrong.items())
     return Row.judged(
         "verify-full to the database",

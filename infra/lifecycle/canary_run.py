@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import hmac
 import json
@@ -25,6 +26,7 @@ from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Row
 from infra.settings_dag_parameters import CANARY_CONNECTION
 
+_PGBOUNCER_FILE = "/etc/pgbouncer/pgbouncer.ini"
 _WITNESS = Path(jobs.__file__).with_name("database_witness.py")
 
 
@@ -111,14 +113,29 @@ def _database_witness(access: ClusterAccess, deployment: str) -> Callable[[str, 
 
     def look(variable: str, plain: str) -> dict[str, Any]:
         pod = ("--stdin", f"deployment/{deployment}", "--container", "api-server")
-        command = access.command("exec", *pod, "--", "python", "-", variable, plain)
+        command = access.command("exec", *pod, "--", "python", "-", variable, plain, naming.PGBOUNCER)
         try:
-            found = json.loads(processes.output(command, stdin=script))
-        except (LifecycleError, ValueError) as error:
+            found = dict(json.loads(processes.output(command, stdin=script)))
+            if found["host"] == naming.PGBOUNCER:
+                found |= _pooler_verifies(access)
+        except (LifecycleError, ValueError, KeyError) as error:
             return {"error": f"no witness in a pod of {deployment}: {error}"}
-        return found if isinstance(found, dict) else {}
+        return found
 
     return look
+
+
+def _pooler_verifies(access: ClusterAccess) -> dict[str, str]:
+    """How PgBouncer verifies the database, by the file that its pod has mounted; users are in another one."""
+    pod = (f"deployment/{naming.PGBOUNCER}", "--container", "pgbouncer")
+    text = processes.output(access.command("exec", *pod, "--", "cat", _PGBOUNCER_FILE))
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    options = parser["pgbouncer"]
+    return {
+        "pooler_sslmode": options.get("server_tls_sslmode", "absent"),
+        "pooler_ca_file": options.get("server_tls_ca_file", "absent"),
+    }
 
 
 def _object_reader(client: Any) -> Callable[[str], str | None]:

@@ -53,7 +53,7 @@ INVENTORY = {
     "kubernetes:batch/v1:Job": 1,
     "kubernetes:helm.sh/v3:Release": 1,
     "pulumi-python:dynamic/airflow:KeyRing": 4,
-    "pulumi-python:dynamic/airflow:RandomSecret": 3,
+    "pulumi-python:dynamic/airflow:RandomSecret": 4,
     "pulumi-python:dynamic/airflow:DatabaseTenant": 1,
 }
 # What must not be lost has a recovery set, alarms, and a migration that takes snapshots.

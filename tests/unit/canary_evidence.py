@@ -38,6 +38,11 @@ DATABASE = {
     "sessions_without_tls": 0,
     "variable": {"state": "encrypted"},
 }
+POOLED_DATABASE = {
+    "pooler_sslmode": "verify-full",
+    "pooler_ca_file": "/etc/rds-ca/ca.pem",
+    **{key: DATABASE[key] for key in ("tls", "sessions", "sessions_without_tls", "variable")},
+}
 LARGE_XCOM = json.dumps({"nonce": NONCE, "filler": "xxxxxxxxx"})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canary_evidence import BUCKET, DATABASE, NONCE, good_evidence, marker, source
+from canary_evidence import BUCKET, DATABASE, NONCE, POOLED_DATABASE, good_evidence, marker, source
 
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.canary import Evidence, TaskEvidence, judge
@@ -50,6 +50,10 @@ def _database(**parts: Any) -> Evidence:
     return replace(good_evidence(), database={**DATABASE, **parts})
 
 
+def _pooled(**parts: Any) -> Evidence:
+    return replace(good_evidence(), database={**POOLED_DATABASE, **parts})
+
+
 def red(evidence: Evidence) -> list[str]:
     return [row.name for row in failed(judge(evidence))]
 
@@ -58,6 +62,10 @@ def test_a_good_run_passes_every_row() -> None:
     rows = judge(good_evidence())
     assert [row.name for row in rows] == list(ROWS)
     assert failed(rows) == []
+
+
+def test_a_good_run_through_pgbouncer_passes_every_row() -> None:
+    assert red(_pooled()) == []
 
 
 BROKEN: dict[str, list[Callable[[], Evidence]]] = {
@@ -118,6 +126,10 @@ BROKEN: dict[str, list[Callable[[], Evidence]]] = {
         lambda: _database(wrong_name="opened"),
         lambda: _database(tls="none"),
         lambda: _database(sessions_without_tls=1),
+        lambda: _pooled(pooler_sslmode="require"),
+        lambda: _pooled(pooler_ca_file="absent"),
+        lambda: _pooled(tls="none"),
+        lambda: _pooled(sessions_without_tls=1),
     ],
     "task pod without database access": [
         lambda: _reported("read", credentials=["/opt/airflow/airflow.cfg"]),

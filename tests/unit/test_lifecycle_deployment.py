@@ -188,6 +188,7 @@ OUTPUTS: dict[str, Any] = {
     "airflowUrl": "http://airflow-api-server:8080",
     "apiServerService": "airflow-api-server",
     "logsBucket": "logs",
+    "secretsPrefix": "airflow/environment",
     "metadataDatabaseEndpoint": "db:5432",
     "clusterName": "shared",
     "region": "eu-west-1",
