@@ -1,8 +1,8 @@
 """Looks at the metadata database as an Airflow pod does; runs in one, and prints one JSON document.
 
 Usage: database_witness.py VARIABLE PLAIN_TEXT POOLER, with the pod's own environment; POOLER is the host name
-of PgBouncer, where there is one. It says how sessions are secured, and how the Variable lies in its table, from
-which it is removed then. No key or password is printed.
+of PgBouncer, where there is one. It says how sessions are secured, and how the Variable lies in its table,
+which loses it then. No key or password is printed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ def main(variable: str, plain: str, pooler: str) -> None:
 
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
     host = str(urlsplit(url).hostname)
-    seen: dict[str, Any] = {"host": host}
-    # A pooler opens the sessions in the pods' place; what it verifies is in its own configuration.
+    seen: dict[str, Any] = {
+        "host": host,
+        # asyncpg goes to the database itself.
+        "async_ssl": option(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", ""), "ssl"),
+    }
+    # A pooler opens the other sessions in the pods' place; what it verifies is in its own configuration.
     if host != pooler:
         seen |= {
             "sslmode": option(url, "sslmode"),
-            "async_ssl": option(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", ""), "ssl"),
             "wrong_authority": attempt(psycopg2, url, sslrootcert=own_authority()),
             "wrong_name": attempt(psycopg2, url, host=WRONG_NAME, hostaddr=socket.gethostbyname(host)),
         }

@@ -26,7 +26,6 @@ FORBIDDEN = 403
 # What the witness must see of a session that a pod of Airflow opens itself, and of one that PgBouncer opens.
 _DIRECT = {
     "sslmode": "verify-full",
-    "async_ssl": "verify-full",
     "wrong_authority": "certificate verify failed",
     "wrong_name": "does not match host name",
 }
@@ -230,7 +229,11 @@ def _fernet_row(evidence: Evidence) -> Row:
 def _tls_row(evidence: Evidence) -> Row:
     """All of Airflow's sessions are encrypted, and a server without the right certificate gets none."""
     seen = evidence.database
-    wanted = {**(_POOLED if "pooler_sslmode" in seen else _DIRECT), "sessions_without_tls": 0}
+    wanted = {
+        **(_POOLED if "pooler_sslmode" in seen else _DIRECT),
+        "async_ssl": "verify-full",
+        "sessions_without_tls": 0,
+    }
     wrong = {key: seen.get(key) for key, value in wanted.items() if seen.get(key) != value}
     if "tls" not in seen or seen["tls"] == "none":
         wrong["tls"] = seen.get("tls")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from infra import config
-from infra.lifecycle import chart_source, doctor, environments, recovery_set
+from infra import config, naming
+from infra.lifecycle import chart_source, checkout, doctor, environments, parameter_secrets, recovery_set
 from infra.lifecycle.canary_run import run_canary
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject, progress_line
 from infra.lifecycle.report import Timings, console, failed, print_rows
+from infra.settings import EnvironmentSettings
 
 
 def up(stack: str) -> None:
@@ -28,7 +29,7 @@ def up(stack: str) -> None:
         with timings.step(f"cluster {cluster_stack}"):
             _deploy(environments.cluster_project(), cluster_stack)
     with timings.step(f"environment {stack}"):
-        _deploy(environments.project(), stack)
+        _deploy_environment(environments.project(), stack, chosen)
     proved = []
     if chosen.canary:
         with timings.step("canary"):
@@ -158,6 +159,15 @@ def print_access(stack: str) -> None:
     console.print(f"  URL:      {exports.airflow_url}{served}")
     console.print(f"  User:     {chosen.administrator.username}")
     console.print(f"  Password: airflow-env password {stack}")
+
+
+def _deploy_environment(project: PulumiProject, stack: str, chosen: EnvironmentSettings) -> None:
+    files = checkout.environment_files()
+    names = naming.names_of(files.name, stack, account_id=chosen.account_id, region=chosen.region)
+    wanted = parameter_secrets.expected_names(chosen, names)
+    project.select(stack)
+    parameter_secrets.settle(chosen.region, wanted, lambda: project.ids(stack), say)
+    _deploy(project, stack)
 
 
 def _deploy(project: PulumiProject, stack: str) -> None:

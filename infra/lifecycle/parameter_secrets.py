@@ -26,21 +26,25 @@ def expected_names(settings: EnvironmentSettings, names: naming.Names) -> set[st
 
 
 def settle(
-    region: str, wanted: Collection[str], in_state: Collection[str], say: Callable[[str], None]
+    region: str,
+    wanted: Collection[str],
+    ids_in_state: Callable[[], Collection[str]],
+    say: Callable[[str], None],
 ) -> None:
     """Bring back the waiting secrets that the stack's state has, and free the names of the others.
 
     Args:
         region: region of the environment.
         wanted: names of the secrets that the next deployment has.
-        in_state: ARNs of the secrets in the stack's state.
-        say: prints a line for each secret, with the date at which AWS would have deleted it.
+        ids_in_state: reads the ids in the stack's state, where the id of a secret is its ARN.
+        say: prints a line for each secret, with the date at which it was deleted.
     """
     client = boto3.client("secretsmanager", region_name=region)
-    for secret in _waiting(client, wanted):
-        # Without a date in the list, the secret waits all the same.
+    waiting = list(_waiting(client, wanted))
+    known = ids_in_state() if waiting else ()
+    for secret in waiting:
         date = secret["DeletedDate"].date().isoformat()
-        if secret["ARN"] in in_state:
+        if secret["ARN"] in known:
             client.restore_secret(SecretId=secret["ARN"])
             say(f"secret {secret['Name']} was deleted on {date}, and is back")
         else:

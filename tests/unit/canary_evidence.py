@@ -41,7 +41,7 @@ DATABASE = {
 POOLED_DATABASE = {
     "pooler_sslmode": "verify-full",
     "pooler_ca_file": "/etc/rds-ca/ca.pem",
-    **{key: DATABASE[key] for key in ("tls", "sessions", "sessions_without_tls", "variable")},
+    **{key: DATABASE[key] for key in ("async_ssl", "tls", "sessions", "sessions_without_tls", "variable")},
 }
 LARGE_XCOM = json.dumps({"nonce": NONCE, "filler": "xxxxxxxxx"})
 

@@ -128,6 +128,7 @@ BROKEN: dict[str, list[Callable[[], Evidence]]] = {
         lambda: _database(sessions_without_tls=1),
         lambda: _pooled(pooler_sslmode="require"),
         lambda: _pooled(pooler_ca_file="absent"),
+        lambda: _pooled(async_ssl="disable"),
         lambda: _pooled(tls="none"),
         lambda: _pooled(sessions_without_tls=1),
     ],
