@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 
+import aws_plugin
 import chart_ready
 import preview
 from measurement import BIN, ROOT, Measurement, load, run, timed
@@ -85,6 +86,7 @@ def main() -> int:
         )
         return 1
     rows = [from_nothing()] if os.environ.get("BENCH_SETUP") else []
+    rows += aws_plugin.figures()
     with tempfile.TemporaryDirectory(prefix="bench-") as state:
         rows += measured({"XDG_STATE_HOME": state})
     table = Table(title="Measured, beside the targets", title_justify="left")

@@ -2,7 +2,7 @@
 
 from typing import Any, NoReturn, cast
 
-from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
+from moto.rds.exceptions import DBSubnetGroupNotFoundError, InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance
 
 from embedded.faults import durations
@@ -191,6 +191,14 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
                 )
                 raise RDSClientError("InvalidDBSubnetGroupStateFault", message)
         return super().delete_subnet_group(subnet_name)
+
+    def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: Any) -> Any:
+        """ModifyDBSubnetGroup: the group stays, which moto takes out of its list."""
+        if subnet_name not in self.subnet_groups:
+            raise DBSubnetGroupNotFoundError(subnet_name)
+        group = super().modify_db_subnet_group(subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = group
+        return group
 
     def create_db_instance_read_replica(self, db_kwargs: Any) -> NoReturn:
         """Not emulated."""

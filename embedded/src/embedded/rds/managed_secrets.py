@@ -3,7 +3,7 @@
 from typing import Any
 
 from moto.secretsmanager.exceptions import InvalidRequestException
-from moto.secretsmanager.models import SecretsManagerBackend
+from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
 from embedded.rds import passwords
 from embedded.rds.jobs import InstanceJobs, all_instances
@@ -55,7 +55,15 @@ class EmbeddedSecretsManagerBackend(SecretsManagerBackend):
         # RotateSecret also says when to do it again, from then on without being asked.
         if rules and rules.get("AutomaticallyAfterDays"):
             secret.auto_rotate_after_days = rules["AutomaticallyAfterDays"]
-            secret.rotation_enabled = True
+            secret.rotation_requested = secret.rotation_enabled = True
+
+    def cancel_rotate_secret(self, secret_id: str) -> str:
+        """CancelRotateSecret: a master secret has no function that moto could look for."""
+        secret = self.secrets.get(secret_id)
+        if not isinstance(secret, FakeSecret) or secret.owning_service != "rds":
+            return super().cancel_rotate_secret(secret_id)
+        secret.rotation_enabled = False
+        return str(secret.to_short_dict())
 
     def put_secret_value(self, secret_id: str, *arguments: Any, **options: Any) -> str:
         """PutSecretValue: refused for master secrets."""

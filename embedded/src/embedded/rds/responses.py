@@ -37,3 +37,31 @@ class EmbeddedRdsResponse(RDSResponse):
         everything = bool(self.params.get("ResetAllParameters"))
         group = self.backend.reset_db_parameter_group(name, everything, listed)  # type: ignore[attr-defined]
         return ActionResult({"DBParameterGroupName": group.name})
+
+    def modify_event_subscription(self) -> ActionResult:
+        """ModifyEventSubscription: what is named changes, the sources by operations of their own."""
+        subscription = self._subscription()
+        for parameter, attribute in (
+            ("SnsTopicArn", "sns_topic_arn"),
+            ("SourceType", "source_type"),
+            ("EventCategories", "event_categories"),
+            ("Enabled", "enabled"),
+        ):
+            if (value := self.params.get(parameter)) is not None:
+                setattr(subscription, attribute, value)
+        return ActionResult({"EventSubscription": subscription})
+
+    def add_source_identifier_to_subscription(self) -> ActionResult:
+        """AddSourceIdentifierToSubscription."""
+        subscription, source = self._subscription(), self.params["SourceIdentifier"]
+        subscription.source_ids = [*subscription.source_ids, source]
+        return ActionResult({"EventSubscription": subscription})
+
+    def remove_source_identifier_from_subscription(self) -> ActionResult:
+        """RemoveSourceIdentifierFromSubscription."""
+        subscription, source = self._subscription(), self.params["SourceIdentifier"]
+        subscription.source_ids = [one for one in subscription.source_ids if one != source]
+        return ActionResult({"EventSubscription": subscription})
+
+    def _subscription(self) -> Any:
+        return next(iter(self.backend.describe_event_subscriptions(self.params["SubscriptionName"])))

@@ -55,6 +55,13 @@ def same_document(left: Any, right: Any) -> bool:
         return bool(left == right)
 
 
+def same_named_parts(left: Any, right: Any) -> bool:
+    """Whether everything that the wanted block names is so; what it leaves out is AWS's choice."""
+    if not isinstance(right, dict):
+        return bool(left == right) or (isinstance(right, list) and sorted(left or []) == sorted(right))
+    return isinstance(left, dict) and all(same_named_parts(left.get(key), right[key]) for key in right)
+
+
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _canonical(item) for name, item in value.items()}

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
+from embedded.plugins.aws.documents import same_named_parts
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.schema import ResourceType, block, flag, number, text, text_set
 from embedded.plugins.aws.types.ec2_tags import TAGS, make
@@ -139,6 +140,7 @@ INSTANCE = ResourceType(
                 "instanceMetadataTags": text(allowed=("enabled", "disabled")),
             },
             computed=True,
+            equal=same_named_parts,
         ),
         # A volume can be changed in place by calls of its own; those are not emulated, so it is another one.
         "rootBlockDevice": block(
@@ -150,6 +152,7 @@ INSTANCE = ResourceType(
             },
             fixed=True,
             computed=True,
+            equal=same_named_parts,
         ),
     },
     outputs={

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from embedded.plugins.aws.call import Call
+from embedded.plugins.aws.documents import same_named_parts
 from embedded.plugins.aws.errors import code_of
 from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.operations import mapped_tags, with_mapped_tags
@@ -129,13 +130,6 @@ def _same_vpc(left: Any, right: Any) -> bool:
     )
 
 
-def _named_parts_same(left: Any, right: Any) -> bool:
-    """Whether everything that the wanted block names is so; what it leaves out is AWS's choice."""
-    if not isinstance(right, dict):
-        return bool(left == right) or (isinstance(right, list) and sorted(left or []) == sorted(right))
-    return isinstance(left, dict) and all(_named_parts_same(left.get(key), right[key]) for key in right)
-
-
 CLUSTER = ResourceType(
     token="aws:eks/cluster:Cluster",  # noqa: S106 - a type token
     page="eks_cluster",
@@ -163,16 +157,16 @@ CLUSTER = ResourceType(
                 "bootstrapClusterCreatorAdminPermissions": flag(),
             },
             computed=True,
-            equal=_named_parts_same,
+            equal=same_named_parts,
         ),
         "bootstrapSelfManagedAddons": flag(fixed=True, default=True, write_only=True),
         "computeConfig": block(
             {"enabled": flag(), "nodePools": text_set(), "nodeRoleArn": text()},
             computed=True,
-            equal=_named_parts_same,
+            equal=same_named_parts,
         ),
         "storageConfig": block(
-            {"blockStorage": block({"enabled": flag()})}, computed=True, equal=_named_parts_same
+            {"blockStorage": block({"enabled": flag()})}, computed=True, equal=same_named_parts
         ),
         "kubernetesNetworkConfig": block(
             {
@@ -181,7 +175,7 @@ CLUSTER = ResourceType(
                 "elasticLoadBalancing": block({"enabled": flag()}),
             },
             computed=True,
-            equal=_named_parts_same,
+            equal=same_named_parts,
         ),
         "encryptionConfig": block(
             {
@@ -191,8 +185,8 @@ CLUSTER = ResourceType(
             fixed=True,
         ),
         "enabledClusterLogTypes": text_set(aws=None),
-        "upgradePolicy": block({"supportType": text()}, computed=True, equal=_named_parts_same),
-        "zonalShiftConfig": block({"enabled": flag()}, computed=True, equal=_named_parts_same),
+        "upgradePolicy": block({"supportType": text()}, computed=True, equal=same_named_parts),
+        "zonalShiftConfig": block({"enabled": flag()}, computed=True, equal=same_named_parts),
         "deletionProtection": flag(computed=True),
     },
     outputs={

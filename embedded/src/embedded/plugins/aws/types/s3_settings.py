@@ -123,7 +123,9 @@ def _put_versioning(call: Call) -> str:
 
 def _get_versioning(call: Call) -> Values:
     found = call.client.get_bucket_versioning(Bucket=call.id)
-    status = {"status": found.get("Status", "Disabled"), "mfaDelete": found.get("MFADelete")}
+    status = {"status": found.get("Status", "Disabled")}
+    if found.get("MFADelete"):
+        status["mfaDelete"] = found["MFADelete"]
     return {"bucket": call.id, "versioningConfiguration": status}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from embedded.plugins.aws.call import Call
+from embedded.plugins.aws.mapping import from_aws
 from embedded.plugins.aws.schema import ResourceType, block, document, flag, number, text
 from embedded.plugins.common.values import Values
 
@@ -49,15 +50,10 @@ def _read_rotation(call: Call) -> Values | None:
     found = call.client.describe_secret(SecretId=call.id)
     if found.get("DeletedDate") or not found.get("RotationEnabled"):
         return None
-    rules = found.get("RotationRules") or {}
     return {
+        **from_aws(call.kind, found),
         "secretId": call.id,
         "rotationLambdaArn": found.get("RotationLambdaARN") or None,
-        "rotationRules": {
-            "automaticallyAfterDays": rules.get("AutomaticallyAfterDays"),
-            "duration": rules.get("Duration"),
-            "scheduleExpression": rules.get("ScheduleExpression"),
-        },
         "rotationEnabled": True,
     }
 

@@ -1,0 +1,167 @@
+"""Figures of the aws plugin: what it costs to start it, and what the engine adds to the bare calls of AWS.
+
+    python tests/bench/aws_plugin.py
+
+The same resources are made and read twice against one embedded AWS API: by boto3, and by `pulumi up` and
+`pulumi refresh` through the plugin, one after the other in both cases. A run of the engine without resources
+is taken off, since it costs the same for one resource and for a hundred.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from measurement import Measurement, load
+from pulumi import automation
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
+
+from aws_api_server import REGION, Account, make_account
+from embedded.aws_api.deployer import deployer_credentials
+from embedded.plugins.install import install
+from engine_world import tool_directories
+
+RESOURCES = 40
+"""Resources of a run; the spread of a run of the engine is some tenths of a second."""
+STARTS = 7
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU of a process so far, in user and system mode."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def plugin_start() -> Measurement:
+    """CPU of the plugin until it can be called; median of several starts, the first one not counted."""
+    taken = []
+    for _ in range(STARTS + 1):
+        command = [sys.executable, "-m", "embedded.plugins.aws", "127.0.0.1:1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as plugin:
+            assert plugin.stdout is not None
+            plugin.stdout.readline()
+            taken.append(cpu_seconds(plugin.pid))
+            plugin.kill()
+    return Measurement("aws plugin, CPU of a start", f"{statistics.median(taken[1:]):.2f} s", "1 s", load())
+
+
+@contextmanager
+def account() -> Iterator[tuple[Account, dict[str, str]]]:
+    """An embedded AWS API of its own, and the environment in which the engine uses it."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="bench-aws-") as directory:
+        home = Path(directory)
+        os.environ["XDG_STATE_HOME"] = str(home / "state")
+        block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
+        made = make_account(home, block)
+        try:
+            made.start()
+            yield made, _environment(made, home)
+        finally:
+            made.close()
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _environment(made: Account, home: Path) -> dict[str, str]:
+    for name in ("engine", "backend"):
+        (home / name).mkdir()
+    install(home / "engine")
+    key = deployer_credentials(made.identity)
+    variables = {
+        "AWS_ENDPOINT_URL": made.identity.aws_endpoint_url,
+        "AWS_CA_BUNDLE": str(made.identity.certificate_authority),
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_REGION": REGION,
+        "PATH": os.pathsep.join([*map(str, tool_directories()), os.environ["PATH"]]),
+        "PULUMI_HOME": str(home / "engine"),
+        "PULUMI_BACKEND_URL": (home / "backend").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "bench",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    os.environ.update(variables)
+    return variables
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Wall time of the work in seconds."""
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def bare_seconds(iam: Any) -> float:
+    """Create and read roles as the plugin does, by boto3."""
+
+    def work() -> None:
+        for index in range(RESOURCES):
+            name = f"bare-{index}"
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, MaxSessionDuration=3600, Path="/")
+            for _ in ("when it is made", "when it is refreshed"):
+                iam.get_role(RoleName=name)
+                iam.list_role_tags(RoleName=name)
+
+    return timed(work)
+
+
+def engine_seconds(variables: dict[str, str]) -> float:
+    """The same through the engine and the plugin, without what a run costs that has nothing to do."""
+    count = [0]
+
+    def program() -> None:
+        options = pulumi.ResourceOptions(version=version("pulumi-aws"))
+        provider = pulumi.ProviderResource("aws", "aws", {"region": REGION}, options)
+        for index in range(count[0]):
+            inputs = {"name": f"engine-{index}", "assumeRolePolicy": TRUST}
+            own = pulumi.ResourceOptions(provider=provider)
+            pulumi.CustomResource("aws:iam/role:Role", f"role-{index}", inputs, own)
+
+    backend = automation.ProjectBackend(variables["PULUMI_BACKEND_URL"])
+    stack = automation.create_or_select_stack(
+        "bench",
+        project_name="bench",
+        program=program,
+        opts=automation.LocalWorkspaceOptions(
+            env_vars=variables,
+            project_settings=automation.ProjectSettings("bench", "python", backend=backend),
+        ),
+    )
+    stack.up(parallel=1)  # the first run also makes the provider
+    idle = timed(lambda: stack.up(parallel=1)) + timed(stack.refresh)
+    count[0] = RESOURCES
+    return timed(lambda: stack.up(parallel=1)) + timed(lambda: stack.refresh(parallel=1)) - idle
+
+
+def figures() -> list[Measurement]:
+    """All figures of the plugin."""
+    with account() as (made, variables):
+        made.client("iam").list_roles()
+        bare = bare_seconds(made.client("iam")) / RESOURCES
+        through = engine_seconds(variables) / RESOURCES
+    rows = [
+        ("a resource by bare boto3: create, read twice", f"{bare * 1000:.0f} ms", "-"),
+        ("the same through engine and plugin", f"{through * 1000:.0f} ms", "-"),
+        ("engine and plugin beside bare boto3", f"{through / bare:.1f} x", "3 x"),
+    ]
+    return [plugin_start(), *(Measurement(*row, load()) for row in rows)]
+
+
+if __name__ == "__main__":
+    for row in figures():
+        print(f"{row.name:48} {row.value:>8}   at most {row.target:4} load {row.load}")
