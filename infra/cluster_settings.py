@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from infra import versions
+from infra.settings_database import DatabaseSettings
 from infra.settings_model import RESERVED_TAGS, Model, Network, Region, TagText, inconsistent
 
 
@@ -58,6 +59,29 @@ class DeployFromSettings(Model):
     )
 
 
+class DatabaseHostSettings(Model):
+    """An instance that takes tenants: databases of disposable environments, ready in seconds."""
+
+    enabled: bool = Field(
+        default=False, description="Make the instance; environments use it by database.tenancy shared."
+    )
+    instance: DatabaseSettings = Field(
+        default_factory=lambda: DatabaseSettings(multi_az=False, backup_retention_days=1),
+        description="The instance; fields as an environment's database has them.",
+    )
+    image: str = Field(
+        default=f"{versions.AIRFLOW_IMAGE_REPOSITORY}:{versions.AIRFLOW}",
+        min_length=1,
+        description="Airflow image of the Job that makes the role of tenants' administration.",
+    )
+
+    @model_validator(mode="after")
+    def _own_instance(self) -> Self:
+        if self.instance.shared or self.instance.restore.wanted:
+            raise inconsistent(("instance.tenancy", "shared", "a host is an empty instance of its own"))
+        return self
+
+
 class ClusterProjectSettings(Model):
     """The cluster project, whole."""
 
@@ -102,6 +126,10 @@ class ClusterProjectSettings(Model):
     administrators: tuple[
         Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")], ...
     ] = Field(default=(), description="ARNs of roles or users that administer the cluster.")
+    database_host: DatabaseHostSettings = Field(
+        default_factory=DatabaseHostSettings,
+        description="An instance that disposable environments share; off by default.",
+    )
     log_retention_days: int = Field(
         default=90, description="Days that CloudWatch keeps control plane and flow logs."
     )

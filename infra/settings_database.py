@@ -74,7 +74,7 @@ class DatabaseSettings(Model):
         "stack declares as a host; for durability disposable.",
     )
     tenant_connections: int = Field(
-        default=60,
+        default=120,
         ge=10,
         le=5000,
         description="With tenancy shared: connections that this environment may hold at the same time.",

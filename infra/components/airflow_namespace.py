@@ -30,6 +30,8 @@ class AirflowNamespaceArgs:
     """Certificate authorities of the database, PEM."""
     scripts: Mapping[str, str] = field(default_factory=job_pod.scripts)
     """Scripts of the environment's Jobs, file name -> text."""
+    environment: bool = True
+    """Whether the namespace is an environment's; the cluster does not go while there is one."""
 
 
 class AirflowNamespace(pulumi.ComponentResource):
@@ -50,7 +52,7 @@ class AirflowNamespace(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        labels = dict([*POD_SECURITY.items(), ENVIRONMENT_LABEL])
+        labels = dict([*POD_SECURITY.items(), *([ENVIRONMENT_LABEL] if args.environment else [])])
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace", metadata={"name": args.namespace, "labels": labels}, opts=child
         )

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import cluster_ref, config, naming, providers
+from infra import cluster_ref, config, database_endpoint, naming, providers
 from infra.cluster_guard import ClusterGuard
 from infra.cluster_settings import ClusterProjectSettings, RunnerSettings
 from infra.components.cluster_objects import STORAGE_CLASS, ClusterObjects, ClusterObjectsArgs
@@ -15,6 +15,7 @@ from infra.components.eks_cluster import EksCluster, EksClusterArgs, control_pla
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.image_registry import ImageRegistry, ImageRegistryArgs
 from infra.components.network import Network, NetworkArgs, flow_log_group
+from infra.stacks import database_host_plan
 
 NAMESPACE = "airflow-cluster"
 
@@ -38,16 +39,21 @@ def deploy() -> None:
         pulumi.export("runnerInstanceId", runner.instance_id)
         pulumi.export("runnerRoleArn", runner.role_arn)
     kubeconfig = kubeconfig_of(cluster, settings.region)
-    on_kubernetes = pulumi.ResourceOptions(
-        provider=kubernetes.Provider("kubernetes", kubeconfig=kubeconfig, enable_server_side_apply=True)
-    )
+    cluster_provider = kubernetes.Provider("kubernetes", kubeconfig=kubeconfig, enable_server_side_apply=True)
+    on_kubernetes = pulumi.ResourceOptions(provider=cluster_provider)
     objects = ClusterObjects("objects", objects_args(settings, network, cluster, key), on_kubernetes)
+    whole: list[pulumi.Resource] = [key, network, cluster, registry, objects]
+    if settings.database_host.enabled:
+        reference = reference_of(settings, network, cluster)
+        host, parts = database_host_plan.database_host(settings, reference, key, provider, cluster_provider)
+        pulumi.export(database_endpoint.EXPORT, database_endpoint.export_of(host))
+        whole += parts
     # Deleted before anything else, so that a refusal finds the cluster whole.
     ClusterGuard(
         "guard",
         cluster=cluster.name,
         kubeconfig=kubeconfig,
-        opts=pulumi.ResourceOptions(depends_on=[key, network, cluster, registry, objects]),
+        opts=pulumi.ResourceOptions(depends_on=whole),
     )
 
     pulumi.export(cluster_ref.NAME, cluster.name)
@@ -88,13 +94,33 @@ def kubeconfig_of(cluster: EksCluster, region: str) -> pulumi.Output[str]:
     )
 
 
+def reference_of(
+    settings: ClusterProjectSettings, network: Network, cluster: EksCluster
+) -> cluster_ref.ClusterReference:
+    """Return the cluster as an environment would know it."""
+    return cluster_ref.ClusterReference(
+        name=cluster.name,
+        endpoint=cluster.endpoint,
+        certificate_authority=cluster.certificate_authority,
+        vpc_id=network.vpc_id,
+        private_subnet_ids=pulumi.Output.all(*network.private_subnet_ids).apply(list),
+        security_group_id=cluster.security_group_id,
+        region=settings.region,
+        account_id=settings.account_id,
+    )
+
+
 def key_args(settings: ClusterProjectSettings) -> EncryptionKeyArgs:
     """Return the args of the cluster's key."""
     return EncryptionKeyArgs(
         alias=f"alias/{settings.name}",
         account_id=settings.account_id,
         region=settings.region,
-        log_groups=[control_plane_log_group(settings.name), flow_log_group(settings.name)],
+        log_groups=[
+            control_plane_log_group(settings.name),
+            flow_log_group(settings.name),
+            *database_host_plan.log_groups(settings),
+        ],
         # Only the cluster's own secrets, disks and logs are encrypted with it; they end with it.
         persistent=False,
         protected=settings.protected,

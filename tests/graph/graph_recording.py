@@ -37,6 +37,13 @@ CLUSTER_OUTPUTS = {
     "privateSubnetIds": ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"],
     "clusterSecurityGroupId": "sg-0123456789abcdef0",
 }
+HOST_OUTPUTS = {
+    "host": "host.example",
+    "port": 5432,
+    "resourceId": "db-HOST",
+    "administrationSecretArn": "arn:aws:secretsmanager:::secret:tenant",
+    "administrationKeyArn": "arn:aws:kms:::key/host",
+}
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,11 @@ class _Answers(mocks.Mocks):
         if args.typ == "pulumi:pulumi:StackReference":
             return "reference", {
                 "name": args.inputs["name"],
-                "outputs": CLUSTER_OUTPUTS,
+                "outputs": {**CLUSTER_OUTPUTS, "databaseHost": HOST_OUTPUTS},
                 "secretOutputNames": [],
             }
         arn = f"arn:aws:mock:::{args.name}"
-        extra: dict[str, Any] = {"arn": arn, "keyId": f"key-{args.name}"}
+        extra: dict[str, Any] = {"arn": arn, "keyId": f"key-{args.name}", "secretArn": arn}
         if args.typ == "aws:rds/instance:Instance":
             extra |= {
                 "address": "database.example",

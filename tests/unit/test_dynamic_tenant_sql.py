@@ -166,3 +166,39 @@ def test_the_password_never_reaches_the_server_in_clear(server: Connect) -> None
     database_tenant.open_login(recorder, sql, "airflow", "airflow_a", verifier, -1)
     assert any("SCRAM-SHA-256$" in statement for statement in recorder.statements)
     assert not any("in-clear" in statement for statement in recorder.statements)
+
+
+def test_two_tenants_of_a_host_see_nothing_of_each_other(server: Connect) -> None:
+    """The role that makes them is no superuser, and needs neither the master's password nor its rights."""
+    before = listing(server)
+    master = server("postgres", "master")
+    database_tenant.host(master.cursor(), sql, "tenant_admin", _verifier_of(master, "tenant_admin"))
+    database_tenant.host(master.cursor(), sql, "tenant_admin", _verifier_of(master, "tenant_admin"))
+    rights = "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'tenant_admin'"
+    assert master.execute(rights).fetchone() == (False, True, True)
+    tenants = ("team-a", "team-b")
+    for tenant in (*tenants, *tenants):
+        administration = server("postgres", "tenant_admin")
+        cursor, login = administration.cursor(), f"{tenant}_a"
+        database_tenant.create(cursor, sql, tenant, tenant)
+        database_tenant.open_login(cursor, sql, tenant, login, _verifier_of(administration, login), 2)
+        database_tenant.close_schema(server(tenant, "tenant_admin").cursor(), sql, tenant)
+    first, second = (server(tenant, f"{tenant}_a") for tenant in tenants)
+    first.execute("CREATE TABLE own (secret text)")
+    for database, role in (("team-b", "team-a_a"), ("postgres", "team-a_a"), ("team-a", "stranger")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            server(database, role)
+    # What the other one runs stays hidden.
+    others = "SELECT query FROM pg_stat_activity WHERE datname = 'team-a'"
+    assert {row[0] for row in second.execute(others).fetchall()} == {"<insufficient privilege>"}
+    server("team-b", "team-b_a")
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        server("team-b", "team-b_a")
+    for tenant in tenants:
+        logins = (f"{tenant}_a", f"{tenant}_b")
+        database_tenant.drop(server("postgres", "tenant_admin").cursor(), sql, tenant, tenant, logins)
+    assert listing(server) == before | {"tenant_admin"}
+
+
+def _verifier_of(connection: psycopg.Connection[Any], role: str) -> str:
+    return connection.pgconn.encrypt_password(b"password", role.encode(), b"scram-sha-256").decode()

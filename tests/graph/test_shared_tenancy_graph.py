@@ -1,0 +1,67 @@
+"""A host and its tenant: the cluster program with an instance for many, and an environment on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from graph_recording import CLUSTER_STACKS, HOST_OUTPUTS, STACKS, Graph
+
+from infra.database_endpoint import EXPORT
+from policy.evaluate import evaluate
+from policy.model import Level
+
+Of = Callable[..., Graph]
+SHARED = {"durability": "disposable", "database": '{"tenancy": "shared"}'}
+
+
+def host(cluster_graph_of: Of) -> Graph:
+    return cluster_graph_of(CLUSTER_STACKS[0], databaseHost='{"enabled": true}')
+
+
+def test_a_host_exports_what_tenants_read_and_never_the_masters_secret(cluster_graph_of: Of) -> None:
+    exported = host(cluster_graph_of).exports[EXPORT]
+    assert exported.keys() == HOST_OUTPUTS.keys()
+    assert "master" not in json.dumps(exported)
+
+
+def test_a_hosts_namespace_does_not_keep_the_cluster(cluster_graph_of: Of) -> None:
+    labels = host(cluster_graph_of).one("host-namespace-namespace").inputs["metadata"]["labels"]
+    assert "app.kubernetes.io/part-of" not in labels
+
+
+def test_a_host_meets_the_baseline(cluster_graph_of: Of) -> None:
+    found = evaluate(host(cluster_graph_of).resources, ["disposable", "cluster"])
+    assert [one.text for one in found if one.waiver is None and one.check.level is Level.MANDATORY] == []
+
+
+def test_a_tenant_has_a_database_of_its_own_and_no_instance(graph_of: Of) -> None:
+    graph = graph_of(STACKS[0], **SHARED)
+    assert graph.of("aws:rds/instance:Instance") == []
+    tenant = graph.one("tenant-role-and-database").inputs
+    assert tenant["dropOnDelete"] is True
+    assert tenant["connectionLimit"] > 0
+    assert tenant["database"] == tenant["role"] == graph.exports["namespace"]
+    urls = graph.one("secrets-metadata-secret").inputs["stringData"]
+    assert f"@host.example:5432/{tenant['database']}?sslmode=verify-full" in urls["connection"]
+
+
+def test_a_tenants_administration_reads_the_hosts_secret_alone(graph_of: Of) -> None:
+    graph = graph_of(STACKS[0], **SHARED)
+    policy = json.loads(graph.one("identity-database-administration-policy").inputs["policy"])
+    resources = {statement["Resource"] for statement in policy["Statement"]}
+    assert resources == {"arn:aws:secretsmanager:::secret:tenant", "arn:aws:kms:::key/host"}
+
+
+def test_two_tenants_have_different_names(graph_of: Of) -> None:
+    names = {
+        graph_of(STACKS[0], name, **SHARED).one("tenant-role-and-database").inputs["database"]
+        for name in ("one", "two")
+    }
+    assert len(names) == 2
+
+
+def test_the_administrations_password_is_secret_wherever_it_stands(cluster_graph_of: Of) -> None:
+    graph = host(cluster_graph_of)
+    assert graph.one("host-administration-secret-value").secret_inputs == {"secretString"}
+    assert graph.one("host-administration-mounted-password").secret_inputs == {"stringData"}
