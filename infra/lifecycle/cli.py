@@ -14,6 +14,7 @@ from infra.lifecycle import (
     deployment,
     doctor,
     environments,
+    opening,
     processes,
     recovery,
     recovery_set,
@@ -22,7 +23,7 @@ from infra.lifecycle import (
     rotation,
 )
 from infra.lifecycle.canary_run import login_of, run_canary
-from infra.lifecycle.cluster_access import cluster_access, port_forward
+from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 
 app = typer.Typer(
@@ -96,17 +97,8 @@ def open_command(
     stack: Stack,
     port: Annotated[int, typer.Option(help="Port on this machine; 0 for a free one.")] = 8080,
 ) -> None:
-    """Make Airflow reachable from this machine until Ctrl-C."""
-    exports = environments.exports(stack)
-    with (
-        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
-        port_forward(access, exports.api_server_service, port) as forward,
-    ):
-        username, _ = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
-        report.console.print(f"Airflow of {stack}: {forward.url}")
-        report.console.print(f"Log in as {username}; the password: airflow-env password {stack}")
-        report.console.print("Ctrl-C ends it.")
-        forward.wait()
+    """Say where Airflow answers; without an ingress, forward a port of this machine until Ctrl-C."""
+    opening.open_airflow(stack, environments.exports(stack), port, lambda text: report.console.print(text))
 
 
 @app.command()

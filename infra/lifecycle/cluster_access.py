@@ -30,12 +30,13 @@ class Forward:
     url: str
     process: subprocess.Popen[str]
 
-    def wait(self) -> None:
-        """Wait until kubectl ends, as it does when the pod behind it goes, or until Ctrl-C."""
+    def wait(self) -> bool:
+        """Wait until kubectl ends, as it does when its pod goes, or until Ctrl-C; whether that came."""
         try:
             self.process.wait()
         except KeyboardInterrupt:
-            return
+            return True
+        return False
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,11 @@ EC2_KINDS: Final[Mapping[str, str]] = {
 }
 
 
+def is_listed(pending: PendingCreate) -> bool:
+    """Whether AWS has to be asked for the id, and so may not know it yet."""
+    return pending.type in EC2_KINDS or pending.type in FINDERS
+
+
 def find_id(pending: PendingCreate, around: Surroundings) -> str | None:
     """Return the id to import `pending` by; None where nothing can have been made, or nothing was."""
     if template := BY_NAME.get(pending.type):

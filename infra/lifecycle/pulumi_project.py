@@ -83,20 +83,31 @@ class PulumiProject:
         """Release the stack's locks."""
         self._output("cancel", "--yes", "--stack", stack)
 
-    def refresh(self, stack: str, on_line: OnLine, imports: Mapping[str, str] | None = None) -> None:
-        """Read all resources anew; resources that a killed run began are taken from `imports` or forgotten.
+    def adopt(self, stack: str, ids: Mapping[str, str]) -> None:
+        """Take resources that a killed run began to make into the state; forget the others that it began.
+
+        What the state says of them is their inputs; a refresh fills in the rest, or finds that there is none.
+        (The CLI's own option for this loses resources without a word, up to 3.255.)
 
         Args:
             stack: name of the stack.
-            on_line: gets every line of the CLI.
-            imports: URN -> id of resources that may have been made.
+            ids: URN -> id of resources that may have been made.
+        """
+        exported = json.loads(self._output("stack", "export", "--stack", stack))
+        state = exported["deployment"]
+        for operation in state.pop("pending_operations", None) or []:
+            resource = operation["resource"]
+            if operation["type"] == "creating" and resource["urn"] in ids:
+                state["resources"].append({**resource, "id": ids[resource["urn"]]})
+        self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
+
+    def refresh(self, stack: str, on_line: OnLine) -> None:
+        """Read all resources anew.
 
         Raises:
             LifecycleError: a resource can't be read.
         """
-        pairs = [part for urn, id_ in (imports or {}).items() for part in (urn, id_)]
-        given = [argument for part in pairs for argument in ("--import-pending-creates", part)]
-        command = ("pulumi", "refresh", "--stack", stack, *_RUN, "--clear-pending-creates", *given)
+        command = ("pulumi", "refresh", "--stack", stack, *_RUN)
         if processes.stream(command, on_line, directory=self.directory):
             raise LifecycleError(
                 f"`pulumi refresh --stack {stack}` failed.",
@@ -140,9 +151,9 @@ class PulumiProject:
         exported = json.loads(self._output("stack", "export", "--stack", stack))
         return dict(exported.get("deployment") or {})
 
-    def _output(self, *arguments: str) -> str:
+    def _output(self, *arguments: str, stdin: str = "") -> str:
         return processes.output(
-            ("pulumi", *arguments), directory=self.directory, timeout_seconds=_QUICK_SECONDS
+            ("pulumi", *arguments), directory=self.directory, timeout_seconds=_QUICK_SECONDS, stdin=stdin
         )
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from infra import naming
 from infra.lifecycle import checkout, deployment, environments, processes
 from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
 from infra.lifecycle.errors import LifecycleError
-from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
+from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.lifecycle.report import console
 from infra.lifecycle.state_lock import locks, restore_checkpoint
 
+# A request takes AWS seconds at most; what it makes is listed a little later.
+ATTEMPTS, PAUSE_SECONDS = 4, 3.0
 RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
 
 
@@ -71,7 +74,7 @@ def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool)
     for lock in held:
         console.print(f"  lock of {lock}: released", markup=False)
     if restore_checkpoint(backend, name, stack):
-        console.print("  the last checkpoint was cut off; the one before takes its place")
+        console.print("  the last checkpoint was cut off in the midst of writing; mended")
     if held:
         project.cancel(stack)
 
@@ -85,11 +88,22 @@ def reconcile(project: PulumiProject, stack: str, *, region: str, deployment_id:
     known = project.ids(stack)
     imports: dict[str, str] = {}
     for item in project.pending_creates(stack):
-        found = find_id(item, Surroundings(region, deployment_id, {*known, *imports.values()}))
+        found = _found(item, Surroundings(region, deployment_id, {*known, *imports.values()}))
         if found is not None:
             imports[item.urn] = found
         console.print(f"  {_sentence(item, found)}", markup=False)
-    project.refresh(stack, deployment.progress(), imports)
+    project.adopt(stack, imports)
+    project.refresh(stack, deployment.progress())
+
+
+def _found(item: PendingCreate, around: Surroundings) -> str | None:
+    """The id; asked for again for a while, since AWS goes on with a request whose sender was killed."""
+    for attempt in range(ATTEMPTS if is_listed(item) else 1):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
+        if found := find_id(item, around):
+            return found
+    return None
 
 
 def _sentence(item: PendingCreate, found: str | None) -> str:

@@ -101,7 +101,7 @@ def locks(backend: str, project: str, stack: str) -> list[StateLock] | None:
 
 
 def restore_checkpoint(backend: str, project: str, stack: str) -> bool:
-    """Put the checkpoint before in the place of one that was cut off; whether there was such a one.
+    """Put the checkpoint before in the place of one that was cut off; whether something was cut off.
 
     Nothing is lost: the engine writes before and after each step, so the one before knows that it began.
     S3 has no checkpoints that are cut off.
@@ -111,12 +111,17 @@ def restore_checkpoint(backend: str, project: str, stack: str) -> bool:
         return False
     directory = Path(parts.netloc + parts.path).expanduser() / ".pulumi" / "stacks" / project
     checkpoint, before = directory / f"{stack}.json", directory / f"{stack}.json.bak"
-    if not before.is_file() or _is_whole(checkpoint) or not _is_whole(before):
-        return False
-    fresh = checkpoint.with_suffix(".restored")
-    fresh.write_bytes(before.read_bytes())
-    fresh.replace(checkpoint)
-    return True
+    # What the backend notes of each file, in a file of its own: a checkpoint is read without it, too.
+    notes = directory / f"{stack}.json.attrs"
+    repaired = notes.is_file() and not _is_whole(notes)
+    if repaired:
+        notes.unlink()
+    if _is_whole(before) and not _is_whole(checkpoint):
+        fresh = checkpoint.with_suffix(".restored")
+        fresh.write_bytes(before.read_bytes())
+        fresh.replace(checkpoint)
+        repaired = True
+    return repaired
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -78,8 +78,11 @@ def test_a_checkpoint_that_was_cut_off_gives_way_to_the_one_before(tmp_path: Pat
     whole = json.dumps({"version": 3, "checkpoint": {"stack": "team-a"}})
     (place / "team-a.json").write_text(whole[:cut])
     (place / "team-a.json.bak").write_text(whole)
+    (place / "team-a.json.attrs").write_text("{}"[: cut and 2])
     assert state_lock.restore_checkpoint(f"file://{tmp_path}", "airflow", "team-a")
     assert (place / "team-a.json").read_text() == whole
+    # Notes that were cut off make the backend refuse the file beside them.
+    assert (place / "team-a.json.attrs").is_file() == bool(cut)
     # A whole one is never touched.
     (place / "team-a.json").write_text(json.dumps({"version": 3}))
     assert not state_lock.restore_checkpoint(f"file://{tmp_path}", "airflow", "team-a")

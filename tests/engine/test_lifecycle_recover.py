@@ -1,0 +1,144 @@
+"""A run that is killed in the midst: `recover` brings state and account together, and nothing is doubled.
+
+The judge is the account itself, as moto tells it: each thing is there once, and the state holds its id.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+
+import psutil
+import pytest
+from engine_world import ACCOUNT, REGION, Cloud, Project
+
+from infra.lifecycle import recovery
+from infra.lifecycle.pulumi_project import PulumiProject
+
+pytestmark = pytest.mark.engine
+
+DEPLOYMENT = "probe-recover"
+SEEDS = range(3)
+RUN_SECONDS = 300
+
+PROGRAM = f"""
+import pulumi, pulumi_aws as aws
+from infra import providers, policies
+from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
+from infra.settings import LogsSettings, XcomSettings
+
+STATEMENT = {{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::probe/*"}}
+ALLOW = policies.as_json({{"Version": "2012-10-17", "Statement": [STATEMENT]}})
+provider = aws.Provider("aws", region="{REGION}", allowed_account_ids=["{ACCOUNT}"],
+    default_tags={{"tags": {{"deployment-id": "{DEPLOYMENT}", "owner": "probe"}}}})
+opts = pulumi.ResourceOptions(provider=provider)
+key = EncryptionKey("encryption", EncryptionKeyArgs(alias="alias/probe", account_id="{ACCOUNT}",
+    region="{REGION}", log_groups=["/probe/a"], persistent=False, protected=False), opts)
+RemoteLogs("logs", RemoteLogsArgs(bucket="probe-recover-logs", key_arn=key.arn, settings=LogsSettings(),
+    xcom=XcomSettings(), force_destroy=True, protected=False), opts)
+aws.cloudwatch.LogGroup("group", name="/probe/a", retention_in_days=7, kms_key_id=key.arn, opts=opts)
+vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16", tags={{"Name": "probe"}}, opts=opts)
+for zone in "ab":
+    aws.ec2.Subnet(f"subnet-{{zone}}", vpc_id=vpc.id, cidr_block=f"10.9.{{ord(zone)}}.0/24",
+        availability_zone="{REGION}" + zone, tags={{"Name": f"probe-{{zone}}"}}, opts=opts)
+group = aws.ec2.SecurityGroup("access", name="probe", description="probe", vpc_id=vpc.id, opts=opts)
+aws.vpc.SecurityGroupIngressRule("rule", security_group_id=group.id, cidr_ipv4="10.9.0.0/16",
+    ip_protocol="tcp", from_port=5432, to_port=5432, description="probe", opts=opts)
+for number in range(3):
+    role = aws.iam.Role(f"role-{{number}}", name=f"probe-{{number}}",
+        assume_role_policy=policies.as_json(policies.monitoring_trust(account_id="{ACCOUNT}")), opts=opts)
+    aws.iam.RolePolicy(f"policy-{{number}}", name="probe", role=role.name, policy=ALLOW, opts=opts)
+"""
+
+
+def kill_at(project: Project, point: int) -> bool:
+    """Start `up` and kill all its processes after `point` events of the engine; False: it ended before."""
+    command = [
+        "pulumi",
+        "up",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+        "--color",
+        "never",
+        "--stack",
+        "test",
+    ]
+    with subprocess.Popen(
+        command, cwd=project.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        events = 0
+        for line in process.stdout or ():
+            if " creating" in line or " created" in line:
+                events += 1
+            if events >= point:
+                # The engine first: to it, a plugin that dies is a failed step, no unknown one.
+                engine = psutil.Process(process.pid)
+                family = [engine, *engine.children(recursive=True)]
+                for member in family:
+                    member.send_signal(signal.SIGKILL)
+                psutil.wait_procs(family, timeout=10)
+                return True
+    return False
+
+
+def inventory(cloud: Cloud) -> Counter[str]:
+    """What the account holds of the program's resources, one text each; equal texts are doubles."""
+    ec2, found = cloud.client("ec2"), Counter[str]()
+    mine = [{"Name": "tag:deployment-id", "Values": [DEPLOYMENT]}]
+    found.update(f"vpc {item['CidrBlock']}" for item in ec2.describe_vpcs(Filters=mine)["Vpcs"])
+    found.update(f"subnet {item['CidrBlock']}" for item in ec2.describe_subnets(Filters=mine)["Subnets"])
+    for group in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]:
+        found.update([f"group {group['GroupName']}"])
+        found.update(f"rule {rule['FromPort']}" for rule in group["IpPermissions"])
+    kms = cloud.client("kms")
+    for item in kms.list_keys()["Keys"]:
+        state = kms.describe_key(KeyId=item["KeyId"])["KeyMetadata"]
+        tags = kms.list_resource_tags(KeyId=item["KeyId"])["Tags"]
+        if state["KeyState"] == "Enabled" and {"TagKey": "deployment-id", "TagValue": DEPLOYMENT} in tags:
+            found.update(["key"])
+    found.update(
+        f"alias {a['AliasName']}" for a in kms.list_aliases()["Aliases"] if "aws/" not in a["AliasName"]
+    )
+    found.update(f"bucket {item['Name']}" for item in cloud.client("s3").list_buckets()["Buckets"])
+    iam = cloud.client("iam")
+    for role in iam.list_roles()["Roles"]:
+        found.update([f"role {role['RoleName']}"])
+        found.update(
+            f"policy of {role['RoleName']}"
+            for _ in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
+        )
+    found.update(f"log {g['logGroupName']}" for g in cloud.client("logs").describe_log_groups()["logGroups"])
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_killed_up_is_recovered_and_nothing_is_doubled(
+    seed: int, new_project: Callable[[str], Project], cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = new_project(PROGRAM)
+    choose = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
+    view = PulumiProject(project.directory)
+    kills = 0
+    # A bad day: the run is killed, recovered, and killed again.
+    for _ in range(2):
+        kills += kill_at(project, choose.randint(2, 40))
+        recovery.release_lock(view, "probe", "test", unlock=False)
+        recovery.reconcile(view, "test", region=REGION, deployment_id=DEPLOYMENT)
+        assert view.pending_creates("test") == []
+    assert kills
+    project.up()
+    assert {kind for kind, count in project.up().items() if count} <= {"same"}
+    said = capsys.readouterr().out
+    counted = inventory(cloud)
+    assert set(counted.values()) == {1}, (counted, said)
+    # One of each kind that the program makes.
+    assert {text.split()[0] for text in counted} == {
+        "vpc", "subnet", "group", "rule", "key", "alias", "bucket", "role", "policy", "log",
+    }  # fmt: skip
+    project.destroy()
+    assert not inventory(cloud)
