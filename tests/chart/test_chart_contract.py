@@ -6,6 +6,7 @@ see, apart from what `comparable` takes out, each with its reason.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -163,3 +164,33 @@ def test_the_stand_in_holds_no_text_of_the_official_chart(official, stand_in):
         }
 
     assert lines(stand_in) & lines(official) == set()
+
+
+# What the official chart does with a wrong key: "refused" by its schema, or "ignored" without a word.
+WRONG_KEYS = {
+    "pgbouncer.poolSize": "refused",
+    "cleanup.retentionDays": "refused",
+    "networkPolicies.clientNetworks": "refused",
+    "apiserver": "ignored",
+    "workers.kubernetes.resource": "ignored",
+    "statsd.serviceAccount.tokens": "ignored",
+}
+
+
+@pytest.mark.parametrize(("key", "outcome"), WRONG_KEYS.items())
+def test_a_wrong_key_that_the_official_chart_ignores_is_refused_before(
+    helm, official, key, outcome, tmp_path
+):
+    """So a typo is never a setting without effect."""
+    values = copy.deepcopy(scenario_values("medium"))
+    *above, last = key.split(".")
+    place = values
+    for name in above:
+        place = place.setdefault(name, {})
+    place[last] = {}
+    path = tmp_path / "values.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    result = run_helm(helm, official, path)
+    assert (result.returncode != 0) == (outcome == "refused"), result.stderr
+    with pytest.raises(chart_values_rules.ChartValuesError, match=last):
+        chart_values_rules.check_schema(values, chart_values_rules.load_schema(official))

@@ -141,11 +141,25 @@ def paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path, *(found for key, item in value.items() for found in paths(item, (*path, key)))]
 
 
+def everything() -> dict[str, Any]:
+    """A valid file with optional parts too, so that a mutation can meet each of them."""
+    values = natural(ROOT / "Pulumi.prod.yaml")
+    for case in ("valid_oidc", "valid_scrapers"):
+        extra = yaml.safe_load((ROOT / "tests" / "cases" / f"{case}.yaml").read_text(encoding="utf-8"))["set"]
+        for key, value in extra.items():
+            values[key] = {**values.get(key, {}), **value}
+    return values
+
+
+def test_the_file_that_is_mutated_is_valid() -> None:
+    assert mistakes_of(everything()) == ()
+
+
 @given(data=st.data(), replacement=JSON, name=st.text(max_size=12))
 def test_any_mutation_loads_or_gives_a_precise_mistake(
     data: st.DataObject, replacement: Any, name: str
 ) -> None:
-    values = natural(ROOT / "Pulumi.prod.yaml")
+    values = everything()
     path = data.draw(st.sampled_from([path for path in paths(values) if path]))
     mutated = deepcopy(values)
     holder = mutated
