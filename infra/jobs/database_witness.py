@@ -40,8 +40,8 @@ def main(variable: str, plain: str, pooler: str) -> None:
         }
     connection = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
     with connection, connection.cursor() as cursor:
-        seen |= sessions(cursor)
         seen["variable"] = stored(cursor, variable, plain)
+        seen |= sessions(cursor)
     connection.close()
     print(json.dumps(seen))
 
@@ -87,11 +87,13 @@ def own_authority() -> str:
 
 
 def sessions(cursor: Any) -> dict[str, Any]:
-    """The server's view: this session's TLS version, and how many of this role's sessions are without."""
+    """The server's view: this session's TLS version, and how many sessions of its user are without."""
+    # A login acts as the database's owner, who may not see how sessions of the login are secured.
+    cursor.execute("SET LOCAL ROLE NONE")
     cursor.execute("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
     row = cursor.fetchone()
     cursor.execute(
-        "SELECT count(*), count(*) FILTER (WHERE NOT s.ssl) FROM pg_stat_ssl s "
+        "SELECT count(*), count(*) FILTER (WHERE s.ssl IS NOT TRUE) FROM pg_stat_ssl s "
         "JOIN pg_stat_activity a USING (pid) WHERE a.usename = session_user"
     )
     every, plain = cursor.fetchone()
