@@ -21,7 +21,7 @@ from infra.lifecycle.pulumi_project import PulumiProject
 pytestmark = pytest.mark.engine
 
 DEPLOYMENT = "probe-recover"
-SEEDS = range(3)
+SEEDS = range(2)
 RUN_SECONDS = 300
 
 PROGRAM = f"""
