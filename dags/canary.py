@@ -59,6 +59,13 @@ def _start(name: str) -> dict[str, Any]:
     return {"nonce": nonce, "pod": pod}
 
 
+def _hold() -> None:
+    """Stay for the time that the run asks for, or until the Variable that it names is there."""
+    end = time.monotonic() + float(_given("hold_seconds", "0"))
+    while time.monotonic() < end and Variable.get(_given("release_variable"), default=None) is None:
+        time.sleep(2)
+
+
 def _push_large() -> dict[str, int]:
     value = {"nonce": _given("nonce"), "filler": "x" * LARGE_XCOM_BYTES}
     get_current_context()["ti"].xcom_push(key=LARGE_XCOM_KEY, value=value)
@@ -151,7 +158,7 @@ def canary() -> None:
     def write() -> dict[str, Any]:
         started = _start("write")
         # A run that lasts shows that tasks outlive what is done to the environment meanwhile.
-        time.sleep(float(_given("hold_seconds", "0")))
+        _hold()
         return started | {"large_xcom": _seen(_push_large), "variable": _seen(_store_variable)}
 
     @task(retries=0)
