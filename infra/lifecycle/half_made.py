@@ -98,8 +98,6 @@ EC2_KINDS: Final[Mapping[str, str]] = {
     "aws:ec2/subnet:Subnet": "subnet",
     "aws:ec2/vpc:Vpc": "vpc",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "vpc-endpoint",
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "security-group-rule",
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "security-group-rule",
 }
 
 
@@ -204,10 +202,49 @@ def _route_table_association(inputs: Inputs, around: Surroundings) -> str | None
     return None
 
 
+def _security_group_rule(inputs: Inputs, around: Surroundings, *, egress: bool) -> str | None:
+    """The rule by what it says: EC2 takes none twice, and a killed run may not have tagged it."""
+    group = inputs.get("securityGroupId")
+    if not group:
+        return None
+    wanted: dict[str, object] = {
+        "IsEgress": egress,
+        "IpProtocol": str(inputs.get("ipProtocol")),
+        "CidrIpv4": inputs.get("cidrIpv4"),
+        "CidrIpv6": inputs.get("cidrIpv6"),
+        "PrefixListId": inputs.get("prefixListId"),
+        "referenced": inputs.get("referencedSecurityGroupId"),
+    }
+    if wanted["IpProtocol"] != "-1":
+        wanted |= {"FromPort": inputs.get("fromPort"), "ToPort": inputs.get("toPort")}
+    filters = [{"Name": "group-id", "Values": [str(group)]}]
+    pages = around.client("ec2").get_paginator("describe_security_group_rules").paginate(Filters=filters)
+    for page in pages:
+        for rule in page["SecurityGroupRules"]:
+            said = {**rule, "referenced": (rule.get("ReferencedGroupInfo") or {}).get("GroupId")}
+            same = all(_same(said.get(key), value) for key, value in wanted.items())
+            if same and rule["SecurityGroupRuleId"] not in around.known_ids:
+                return str(rule["SecurityGroupRuleId"])
+    return None
+
+
+def _same(found: object, wanted: object) -> bool:
+    """Whether two values say the same: the engine's numbers may be fractions, and absent may be empty."""
+    if isinstance(wanted, int | float) and isinstance(found, int | float):
+        return float(found) == float(wanted)
+    return (found or None) == (wanted or None)
+
+
 FINDERS: Final[Mapping[str, Callable[[Inputs, Surroundings], str | None]]] = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation": _route_table_association,
     "aws:kms/key:Key": _key,
     "aws:sns/topic:Topic": _topic,
     "aws:secretsmanager/secret:Secret": _secret,
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": _association,
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": lambda inputs, around: _security_group_rule(
+        inputs, around, egress=True
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": lambda inputs, around: _security_group_rule(
+        inputs, around, egress=False
+    ),
 }

@@ -120,9 +120,14 @@ def test_no_step_of_a_stack_fails(stack: str, observed: Callable[[str], Observed
     assert observed(stack).failed == []
 
 
+# AWS does not tell of a copy what it was copied from, so a copy cannot be imported, and a life has that step;
+# tests/engine/test_recovery.py makes and deletes one.
+NOT_IMPORTABLE = {"aws:rds/snapshotCopy:SnapshotCopy"}
+
+
 def test_every_declared_type_has_a_record() -> None:
     tokens = [record.token for records in STACKS.values() for record in records]
-    assert sorted(tokens) == sorted(registry.all_types())
+    assert sorted([*tokens, *NOT_IMPORTABLE]) == sorted(registry.all_types())
 
 
 @pytest.mark.parametrize("name", NAMES)
