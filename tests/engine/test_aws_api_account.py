@@ -133,6 +133,28 @@ def _context(account: Account) -> Any:
     return ssl.create_default_context(cafile=str(account.identity.certificate_authority))
 
 
+def test_a_bucket_with_deleted_versions_can_be_emptied_after_versioning_was_suspended(
+    account: Account,
+) -> None:
+    """The order of a destroy: the bucket's settings go before the bucket, which then is emptied at once."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="emptied-logs", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket="emptied-logs", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="emptied-logs", Key="log", Body=b"text")
+    for _ in range(2):
+        s3.delete_object(Bucket="emptied-logs", Key="log")
+    listed = s3.list_object_versions(Bucket="emptied-logs")
+    everything = [
+        {"Key": item["Key"], "VersionId": item["VersionId"]}
+        for item in [*listed["Versions"], *listed["DeleteMarkers"]]
+    ]
+    assert len(everything) == 3
+    s3.put_bucket_versioning(Bucket="emptied-logs", VersioningConfiguration={"Status": "Suspended"})
+    answer = s3.delete_objects(Bucket="emptied-logs", Delete={"Objects": everything})
+    assert "Errors" not in answer
+    s3.delete_bucket(Bucket="emptied-logs")
+
+
 def test_a_role_reads_its_prefix_of_a_tls_only_bucket_and_nothing_else(account: Account) -> None:
     s3 = account.client("s3")
     s3.create_bucket(Bucket="remote-logs", CreateBucketConfiguration={"LocationConstraint": REGION})

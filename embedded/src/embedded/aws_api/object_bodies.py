@@ -153,4 +153,6 @@ def install(directory: Path) -> BodyStore:
     s3_models.tempfile = SimpleNamespace(SpooledTemporaryFile=StoredBody)  # type: ignore[attr-defined, assignment]
     s3_models.FakeKey.__getstate__ = getstate  # type: ignore[method-assign, assignment]
     s3_models.FakeKey.__setstate__ = setstate  # type: ignore[method-assign, assignment]
+    # moto disposes of every version that is deleted, markers too, which have no body.
+    s3_models.FakeDeleteMarker.dispose = lambda *_: None  # type: ignore[attr-defined]
     return _store
