@@ -60,7 +60,7 @@ test: venv ## every tier that this machine can run
 	@$(PYTHON) tests/run_tiers.py
 
 .PHONY: matrix
-matrix: venv ## every stack with every chart: deployed, proved by its canary, deleted (15 minutes)
+matrix: venv ## every stack with every chart: deployed, proved by its canary, deleted
 	@$(EMBEDDED) setup
 	@$(PYTHON) tests/matrix.py
 
