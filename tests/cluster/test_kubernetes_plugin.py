@@ -79,8 +79,9 @@ def deployed(tools: Toolchain, kubeconfig: Path, tmp_path_factory: pytest.TempPa
 def node(world: World) -> World:
     """The world, when its cluster can run pods of the Airflow image."""
     nodes = json.loads(world.kubectl("get", "nodes", "-o", "json"))["items"]
-    names = [name for one in nodes for image in one["status"].get("images", []) for name in image["names"]]
-    found = [name for name in names if f"{IMAGE}:" in name]
+    images = [image for one in nodes for image in one["status"].get("images") or []]
+    # The kubelet also reports images that lost their names to newer ones: `names` is null there.
+    found = [name for image in images for name in image.get("names") or [] if f"{IMAGE}:" in name]
     if not found:
         pytest.skip(f"needs a node with the image {IMAGE}: embedded run -- pytest -m cluster")
     return world
