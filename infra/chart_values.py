@@ -29,18 +29,13 @@ from infra.settings import EnvironmentSettings
 
 VALUES_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "charts" / "values"
 
-# Where the CA of the database is in every pod that opens a session; the ConfigMap has this one key.
-DATABASE_CA_DIRECTORY: Final = "/etc/rds-ca"
-DATABASE_CA_KEY: Final = "ca.pem"
-DATABASE_CA_FILE: Final = f"{DATABASE_CA_DIRECTORY}/{DATABASE_CA_KEY}"
-
 # Keys of the Secret with the database's URL: for psycopg2, and for asyncpg, which knows no `sslmode`.
 CONNECTION_KEY: Final = "connection"  # the chart's own name
 CONNECTION_ASYNC_KEY: Final = "connection-async"
 
 ASYNC_VARIABLE: Final = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"
 # asyncpg takes the CA from here only.
-CA_VARIABLE: Final[Mapping[str, str]] = {"name": "PGSSLROOTCERT", "value": DATABASE_CA_FILE}
+CA_VARIABLE: Final[Mapping[str, str]] = {"name": "PGSSLROOTCERT", "value": naming.DATABASE_CA_FILE}
 
 # Names a service account that nobody makes: up to 1.21 the chart binds the right to launch pods to this one.
 NO_SERVICE_ACCOUNT: Final = "airflow-no-launcher"
@@ -203,7 +198,9 @@ def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
     values: Values = {
         "env": [dict(CA_VARIABLE)],
         "volumes": [{"name": "database-ca", "configMap": {"name": wiring.database_ca_config_map}}],
-        "volumeMounts": [{"name": "database-ca", "mountPath": DATABASE_CA_DIRECTORY, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "database-ca", "mountPath": naming.DATABASE_CA_DIRECTORY, "readOnly": True}
+        ],
     }
     for component, count in replicas.items():
         if count is not None:

@@ -17,9 +17,6 @@ from infra import naming
 
 SCRIPT_DIRECTORY: Final = "/opt/airflow-jobs"
 SECRET_DIRECTORY: Final = "/var/run/airflow-secrets"  # noqa: S105 - a path
-DATABASE_CA_DIRECTORY: Final = "/etc/rds-ca"
-DATABASE_CA_KEY: Final = "ca.pem"
-DATABASE_CA_PATH: Final = f"{DATABASE_CA_DIRECTORY}/{DATABASE_CA_KEY}"
 
 # User and group of the official image: https://airflow.apache.org/docs/docker-stack/
 AIRFLOW_USER: Final = 50000
@@ -97,14 +94,14 @@ def job_spec(pod: JobPod, *, deadline_seconds: int, retries: int) -> dict[str, A
 
 
 def _container(pod: JobPod) -> dict[str, Any]:
-    plain = {"PGSSLROOTCERT": DATABASE_CA_PATH, **pod.environment}
+    plain = {"PGSSLROOTCERT": naming.DATABASE_CA_FILE, **pod.environment}
     references = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
         for name, (secret, key) in pod.secret_environment.items()
     ]
     mounts = [
         {"name": "scripts", "mountPath": SCRIPT_DIRECTORY, "readOnly": True},
-        {"name": "rds-ca", "mountPath": DATABASE_CA_DIRECTORY, "readOnly": True},
+        {"name": "rds-ca", "mountPath": naming.DATABASE_CA_DIRECTORY, "readOnly": True},
         *(
             {"name": secret, "mountPath": f"{SECRET_DIRECTORY}/{secret}", "readOnly": True}
             for secret in _secrets(pod)

@@ -34,6 +34,10 @@ PGBOUNCER_SECRET: Final = "airflow-pgbouncer-config"  # noqa: S105 - a name
 PGBOUNCER_STATISTICS_SECRET: Final = "airflow-pgbouncer-statistics"  # noqa: S105 - a name
 ADMINISTRATOR_SECRET: Final = "airflow-administrator"  # noqa: S105 - a name
 DATABASE_CA_CONFIG_MAP: Final = "rds-ca"
+# Where the database's CA is in every pod that opens a session; the ConfigMap has this one key.
+DATABASE_CA_DIRECTORY: Final = "/etc/rds-ca"
+DATABASE_CA_KEY: Final = "ca.pem"
+DATABASE_CA_FILE: Final = f"{DATABASE_CA_DIRECTORY}/{DATABASE_CA_KEY}"
 CANARY_CONFIG_MAP: Final = "airflow-canary"
 CANARY_USER_SECRET: Final = "airflow-canary-user"  # noqa: S105 - a name
 JOB_SCRIPTS_CONFIG_MAP: Final = "airflow-job-scripts"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra import naming
-from infra.chart_values import DATABASE_CA_FILE
 
 # Keys that the chart mounts.
 CONFIG_KEY: Final = "pgbouncer.ini"
@@ -51,7 +50,7 @@ def pgbouncer_ini(pool: PgbouncerPool, *, host: str, port: int) -> str:
         # Fails with a message before Airflow's own timeouts do.
         "query_wait_timeout": 60,
         "server_tls_sslmode": "verify-full",
-        "server_tls_ca_file": DATABASE_CA_FILE,
+        "server_tls_ca_file": naming.DATABASE_CA_FILE,
         # Every session of Airflow would be two lines.
         "log_connections": 0,
         "log_disconnections": 0,

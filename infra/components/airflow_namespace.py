@@ -9,9 +9,9 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra import job_pod
+from infra import job_pod, naming
 from infra.cluster_guard import ENVIRONMENT_LABEL
-from infra.naming import DATABASE_CA_CONFIG_MAP, JOB_SCRIPTS_CONFIG_MAP, SERVICE_ACCOUNTS
+from infra.naming import JOB_SCRIPTS_CONFIG_MAP, SERVICE_ACCOUNTS
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/
 POD_SECURITY: Final = {
@@ -58,7 +58,7 @@ class AirflowNamespace(pulumi.ComponentResource):
         )
         self.name = namespace.metadata.apply(lambda metadata: str(metadata.name))
         for role, config_map, data in (
-            ("database-ca", DATABASE_CA_CONFIG_MAP, {job_pod.DATABASE_CA_KEY: args.database_ca}),
+            ("database-ca", naming.DATABASE_CA_CONFIG_MAP, {naming.DATABASE_CA_KEY: args.database_ca}),
             ("job-scripts", JOB_SCRIPTS_CONFIG_MAP, dict(args.scripts)),
         ):
             kubernetes.core.v1.ConfigMap(

@@ -15,7 +15,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import naming, task_tokens
-from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY, DATABASE_CA_FILE
+from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
 from infra.dynamic import KeyRing, RandomKind, RandomSecret
 from infra.key_ring import RingShape, RotatedKey, keys_of
 from infra.task_tokens import KEY_SET_FILE, PRIVATE_KEY_FILE
@@ -208,7 +208,7 @@ def connection_urls(
     """
     at = f"{role}:{password}@{host}:{port}/{database}"
     return {
-        CONNECTION_KEY: f"postgresql://{at}?sslmode=verify-full&sslrootcert={DATABASE_CA_FILE}",
+        CONNECTION_KEY: f"postgresql://{at}?sslmode=verify-full&sslrootcert={naming.DATABASE_CA_FILE}",
         CONNECTION_ASYNC_KEY: f"postgresql+asyncpg://{at}?ssl=verify-full",
     }
 

@@ -8,7 +8,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import policies, trust_policies
 from infra.cluster_settings import RunnerSettings
 
 SESSION_MANAGER_POLICY: Final = "AmazonSSMManagedInstanceCore"
@@ -63,7 +63,7 @@ class DeploymentRunner(pulumi.ComponentResource):
             f"{self._name}-role",
             name=f"{args.name}-{args.region}-runner",
             description=f"Runner of EKS cluster {args.name}",
-            assume_role_policy=policies.as_json(policies.node_trust()),
+            assume_role_policy=policies.as_json(trust_policies.node_trust()),
             permissions_boundary=args.permissions_boundary,
             opts=self._child,
         )

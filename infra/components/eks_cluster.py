@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming, policies
+from infra import naming, policies, trust_policies
 
 CONTROL_PLANE_LOGS: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 # https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html
@@ -74,9 +74,9 @@ class EksCluster(pulumi.ComponentResource):
             opts=self._child,
         )
         cluster_role, cluster_policies = self._role(
-            "control-plane", policies.cluster_trust(account_id=args.account_id), CLUSTER_POLICIES
+            "control-plane", trust_policies.cluster_trust(account_id=args.account_id), CLUSTER_POLICIES
         )
-        node_role, node_policies = self._role("node", policies.node_trust(), NODE_POLICIES)
+        node_role, node_policies = self._role("node", trust_policies.node_trust(), NODE_POLICIES)
         # Disks and volumes are encrypted with our key, which Auto Mode's own policies do not cover:
         # https://docs.aws.amazon.com/eks/latest/userguide/create-storage-class.html
         volumes = aws.iam.RolePolicy(

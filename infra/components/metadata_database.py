@@ -9,7 +9,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming, policies
+from infra import naming, policies, trust_policies
 from infra.cluster_ref import ClusterReference
 from infra.components.database_network import security_group, subnet_group
 from infra.dynamic import RandomSuffix
@@ -220,7 +220,7 @@ class MetadataDatabase(pulumi.ComponentResource):
             f"{self._name}-monitoring",
             name=self._args.names.role("database-monitoring"),
             description="Enhanced monitoring of the metadata database",
-            assume_role_policy=policies.as_json(policies.monitoring_trust(account_id=account_id)),
+            assume_role_policy=policies.as_json(trust_policies.monitoring_trust(account_id=account_id)),
             permissions_boundary=self._args.permissions_boundary,
             opts=self._child,
         )

@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import policies, trust_policies
 from infra.cluster_settings import Nat
 from infra.components.interface_endpoints import InterfaceEndpoints, InterfaceEndpointsArgs
 
@@ -210,7 +210,7 @@ class Network(pulumi.ComponentResource):
             f"{self._name}-flow-log-role",
             name=f"{args.name}-{args.region}-flow-log",
             description="Writes the flow log of the VPC",
-            assume_role_policy=policies.as_json(policies.flow_log_trust(account_id=args.account_id)),
+            assume_role_policy=policies.as_json(trust_policies.flow_log_trust(account_id=args.account_id)),
             permissions_boundary=args.permissions_boundary,
             opts=self._child,
         )

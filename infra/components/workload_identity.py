@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import policies, trust_policies
 from infra.naming import SERVICE_ACCOUNTS, Names
 from infra.policies import Statement
 
@@ -43,7 +43,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
         trust = policies.as_json(
-            policies.pod_identity_trust(cluster_arn=args.cluster_arn, account_id=args.names.account_id)
+            trust_policies.pod_identity_trust(cluster_arn=args.cluster_arn, account_id=args.names.account_id)
         )
         self.role_arns = {
             account: self._identity(name, args, account, statements, trust)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.chart_values import DATABASE_CA_FILE
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.report import Row
+from infra.naming import DATABASE_CA_FILE
 
 DAG_ID = "canary"
 TASKS = ("write", "read")

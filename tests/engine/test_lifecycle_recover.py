@@ -26,7 +26,7 @@ RUN_SECONDS = 300
 
 PROGRAM = f"""
 import pulumi, pulumi_aws as aws
-from infra import providers, policies
+from infra import providers, policies, trust_policies
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.remote_logs import RemoteLogs, RemoteLogsArgs
 from infra.settings import LogsSettings, XcomSettings
@@ -49,8 +49,8 @@ group = aws.ec2.SecurityGroup("access", name="probe", description="probe", vpc_i
 aws.vpc.SecurityGroupIngressRule("rule", security_group_id=group.id, cidr_ipv4="10.9.0.0/16",
     ip_protocol="tcp", from_port=5432, to_port=5432, description="probe", opts=opts)
 for number in range(3):
-    role = aws.iam.Role(f"role-{{number}}", name=f"probe-{{number}}",
-        assume_role_policy=policies.as_json(policies.monitoring_trust(account_id="{ACCOUNT}")), opts=opts)
+    trust = policies.as_json(trust_policies.monitoring_trust(account_id="{ACCOUNT}"))
+    role = aws.iam.Role(f"role-{{number}}", name=f"probe-{{number}}", assume_role_policy=trust, opts=opts)
     aws.iam.RolePolicy(f"policy-{{number}}", name="probe", role=role.name, policy=ALLOW, opts=opts)
 """
 

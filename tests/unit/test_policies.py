@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra import naming, policies
+from infra import naming, policies, trust_policies
 from infra.components.workload_identity import airflow_statements
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -140,7 +140,7 @@ def test_the_key_serves_through_its_service_only(statements: dict[str, list[dict
 
 def test_pod_identity_trust_is_bound_to_account_and_cluster() -> None:
     cluster = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shared"
-    (statement,) = policies.pod_identity_trust(cluster_arn=cluster, account_id=ACCOUNT)["Statement"]
+    (statement,) = trust_policies.pod_identity_trust(cluster_arn=cluster, account_id=ACCOUNT)["Statement"]
     assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert sorted(statement["Action"]) == ["sts:AssumeRole", "sts:TagSession"]
     assert statement["Condition"] == {

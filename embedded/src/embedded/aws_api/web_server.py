@@ -2,6 +2,9 @@
 
 import ssl
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from cheroot import wsgi
@@ -13,6 +16,8 @@ from moto.core.request import (
 )
 
 from embedded.certificates import CertificateFiles
+from embedded.errors import EmbeddedError
+from embedded.identity import CloudIdentity
 
 AWS_THREADS = 16
 WEBHOOK_THREADS = 4
@@ -44,22 +49,69 @@ class _MotoGateway(wsgi.Gateway_10):
         return environ
 
 
-def serve(
-    name: str, address: tuple[str, int], application: Any, tls: CertificateFiles | None, threads: int
-) -> wsgi.Server:
-    """Start a server in a thread of its own and return it once it listens.
+@dataclass(frozen=True)
+class Listener:
+    """One port and what answers on it."""
+
+    name: str
+    port: int
+    application: Any
+    tls: CertificateFiles | None
+    """None for plain http."""
+    threads: int = WEBHOOK_THREADS
+
+
+def aws_listeners(
+    identity: CloudIdentity, with_tls: Any, plain: Any, tls: CertificateFiles
+) -> tuple[Listener, Listener]:
+    """The AWS API, and S3 without TLS: that a bucket's policy refuses such requests can be seen only so."""
+    return (
+        Listener("aws", identity.aws_port, with_tls, tls, AWS_THREADS),
+        Listener("aws-plain", identity.aws_plain_port, plain, None),
+    )
+
+
+@contextmanager
+def taking_addresses(host: str) -> Iterator[None]:
+    """Says what to do when an address of the AWS part is not there or in use.
 
     Raises:
-        OSError: the address is not there or in use.
+        EmbeddedError: it is so.
     """
-    server = wsgi.Server(address, application, numthreads=threads, server_name=name, max=threads * 4)
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedError(
+            f"The AWS part cannot listen on {host}: {error}.", "Run `embedded status`, then `embedded up`."
+        ) from error
+
+
+def listen(host: str, listeners: Iterable[Listener]) -> list[wsgi.Server]:
+    """Start a server for each of them.
+
+    Raises:
+        EmbeddedError: an address is not there or in use.
+    """
+    with taking_addresses(host):
+        return [_serve(host, listener) for listener in listeners]
+
+
+def _serve(host: str, listener: Listener) -> wsgi.Server:
+    """Start a server in a thread of its own and return it once it listens."""
+    server = wsgi.Server(
+        (host, listener.port),
+        listener.application,
+        numthreads=listener.threads,
+        server_name=listener.name,
+        max=listener.threads * 4,
+    )
     server.gateway = _MotoGateway
     server.timeout = 60
     server.shutdown_timeout = 1
-    if tls is not None:
-        server.ssl_adapter = _TlsAdapter(tls)
+    if listener.tls is not None:
+        server.ssl_adapter = _TlsAdapter(listener.tls)
     server.prepare()
-    threading.Thread(target=server.serve, name=name, daemon=True).start()
+    threading.Thread(target=server.serve, name=listener.name, daemon=True).start()
     return server
 
 

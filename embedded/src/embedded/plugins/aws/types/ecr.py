@@ -80,53 +80,51 @@ REPOSITORY = ResourceType(
 )
 
 
-def _put_policy(call: Call) -> str:
-    repository = str(call.values["repository"])
-    call.client.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=call.values["policy"])
-    return repository
+def _policy_of_a_repository(*, token: str, page: str, kind: str, put: str, text_member: str) -> ResourceType:
+    """One of the two documents that a repository may have.
+
+    `kind` is how the operations `get_` and `delete_` name it, `put` the operation that writes it, and
+    `text_member` the request's and answer's member that holds its JSON.
+    """
+
+    def write(call: Call) -> str:
+        repository = str(call.values["repository"])
+        getattr(call.client, put)(repositoryName=repository, **{text_member: call.values["policy"]})
+        return repository
+
+    return ResourceType(
+        token=token,
+        page=page,
+        service="ecr",
+        style="camel",
+        properties={
+            "repository": text(aws="repositoryName", required=True, fixed=True),
+            "policy": document(aws=text_member, required=True),
+        },
+        outputs={"registryId": "registryId"},
+        create=write,
+        read=lambda call: from_aws(call.kind, getattr(call.client, f"get_{kind}")(repositoryName=call.id)),
+        update=write,
+        delete=lambda call: getattr(call.client, f"delete_{kind}")(repositoryName=call.id),
+        gone=GONE,
+        import_id="the repository's name",
+    )
 
 
-LIFECYCLE_POLICY = ResourceType(
+LIFECYCLE_POLICY = _policy_of_a_repository(
     token="aws:ecr/lifecyclePolicy:LifecyclePolicy",  # noqa: S106 - a type token
     page="ecr_lifecycle_policy",
-    service="ecr",
-    style="camel",
-    properties={
-        "repository": text(aws="repositoryName", required=True, fixed=True),
-        "policy": document(aws="lifecyclePolicyText", required=True),
-    },
-    outputs={"registryId": "registryId"},
-    create=_put_policy,
-    read=lambda call: from_aws(call.kind, call.client.get_lifecycle_policy(repositoryName=call.id)),
-    update=_put_policy,
-    delete=lambda call: call.client.delete_lifecycle_policy(repositoryName=call.id),
-    gone=GONE,
-    import_id="the repository's name",
+    kind="lifecycle_policy",
+    put="put_lifecycle_policy",
+    text_member="lifecyclePolicyText",
 )
 
-
-def _set_repository_policy(call: Call) -> str:
-    repository = str(call.values["repository"])
-    call.client.set_repository_policy(repositoryName=repository, policyText=call.values["policy"])
-    return repository
-
-
-REPOSITORY_POLICY = ResourceType(
+REPOSITORY_POLICY = _policy_of_a_repository(
     token="aws:ecr/repositoryPolicy:RepositoryPolicy",  # noqa: S106 - a type token
     page="ecr_repository_policy",
-    service="ecr",
-    style="camel",
-    properties={
-        "repository": text(aws="repositoryName", required=True, fixed=True),
-        "policy": document(aws="policyText", required=True),
-    },
-    outputs={"registryId": "registryId"},
-    create=_set_repository_policy,
-    read=lambda call: from_aws(call.kind, call.client.get_repository_policy(repositoryName=call.id)),
-    update=_set_repository_policy,
-    delete=lambda call: call.client.delete_repository_policy(repositoryName=call.id),
-    gone=GONE,
-    import_id="the repository's name",
+    kind="repository_policy",
+    put="set_repository_policy",
+    text_member="policyText",
 )
 
 
