@@ -285,6 +285,54 @@ def test_at_awss_pace_network_and_cluster_show_what_they_wait_for(
     eks.get_waiter("cluster_deleted").wait(name="paced", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
+@pytest.mark.contract(
+    "ec2",
+    "A NAT gateway that is being deleted still holds its subnet, an endpoint its VPC: DependencyViolation",
+    "https://docs.aws.amazon.com/vpc/latest/userguide/subnet-deleting.html",
+)
+def test_at_awss_pace_gateways_and_endpoints_hold_their_network_until_they_are_gone(
+    account: Account, embedded: Callable[..., str]
+) -> None:
+    """Statuses as AWS names them; a subnet or network is refused while something in it is being deleted."""
+    ec2 = account.client("ec2")
+    subnet = account.subnets()[0]
+    vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]
+
+    def endpoint(kind: str, service: str) -> str:
+        name = f"com.amazonaws.{ec2.meta.region_name}.{service}"
+        where = {"SubnetIds": [subnet]} if kind == "Interface" else {}
+        made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType=kind, **where)
+        return str(made["VpcEndpoint"]["VpcEndpointId"])
+
+    def states(*endpoints: str) -> list[str]:
+        found = ec2.describe_vpc_endpoints(VpcEndpointIds=list(endpoints))["VpcEndpoints"]
+        return [one["State"] for one in found]
+
+    embedded("faults", "durations", "1")
+    slow = [endpoint("Gateway", "s3"), endpoint("Interface", "sts")]
+    embedded("faults", "durations", "0")
+    quick = [endpoint("Gateway", "dynamodb"), endpoint("Interface", "eks")]
+    assert states(*slow, *quick) == ["pending", "pending", "available", "available"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[slow[1], quick[1]])
+    embedded("faults", "durations", "1")
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[slow[0], quick[0]])
+    assert states(slow[0], quick[0]) == ["deleting", "deleting"]
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_vpc(VpcId=vpc)
+    embedded("faults", "durations", "1/30")
+    ec2.delete_nat_gateway(NatGatewayId=gateway)
+    found = ec2.describe_nat_gateways(NatGatewayIds=[gateway])["NatGateways"][0]
+    assert found["State"] == "deleting"
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_subnet(SubnetId=subnet)
+    ec2.get_waiter("nat_gateway_deleted").wait(
+        NatGatewayIds=[gateway], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    ec2.delete_subnet(SubnetId=subnet)
+
+
 def test_a_client_token_makes_a_repeated_request_the_same_one(account: Account) -> None:
     ec2, token = account.client("ec2"), secrets.token_hex(8)
     vpc = ec2.create_vpc(CidrBlock="10.3.0.0/16")["Vpc"]["VpcId"]

@@ -29,6 +29,10 @@ _EKS_SURVEY = (
 _RDS_POST = (
     "10 to 20 minutes: https://oneuptime.com/blog/post/2026-02-23-terraform-resources-long-creation-time/view"
 )
+_NAT_LOG = "62 s in a run's log: https://github.com/terraform-aws-modules/terraform-aws-vpc/issues/373"
+_GATEWAY_ENDPOINT_LOG = (
+    "6 s in a run's log: https://github.com/antonakv/tf-aws-activeactive-agents/blob/main/README.md"
+)
 _TIMEOUTS = "estimate within the official provider's default timeout for the resource"
 
 # Keys: boto3's service and the operation. Where no measurement is published, an estimate says that it is one.
@@ -46,7 +50,13 @@ DURATIONS: dict[tuple[str, str], Duration] = {
     ("rds", "DeleteDBInstance"): Duration(420, "deleting", f"{_TIMEOUTS} (60 min)"),
     ("rds", "CreateDBSnapshot"): Duration(180, "creating", f"{_TIMEOUTS} (20 min)"),
     ("ec2", "CreateNatGateway"): Duration(120, "pending", f"{_TIMEOUTS} (10 min)"),
+    ("ec2", "DeleteNatGateway"): Duration(60, "deleting", _NAT_LOG),
     ("ec2", "CreateVpcEndpoint"): Duration(90, "pending", f"{_TIMEOUTS} (10 min); interface endpoints"),
+    ("ec2", "DeleteVpcEndpoints"): Duration(30, "deleting", f"{_TIMEOUTS} (10 min); interface endpoints"),
+    ("ec2", "CreateVpcEndpoint (Gateway)"): Duration(6, "pending", _GATEWAY_ENDPOINT_LOG),
+    ("ec2", "DeleteVpcEndpoints (Gateway)"): Duration(
+        6, "deleting", f"as its creation: {_GATEWAY_ENDPOINT_LOG}"
+    ),
 }
 
 

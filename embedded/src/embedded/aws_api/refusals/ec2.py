@@ -11,7 +11,8 @@ from embedded.aws_api.application import Refusal
 from embedded.aws_api.operations import Operation
 from embedded.aws_api.refusals.rules import Rules, rules
 
-_GONE = ("deleted", "deleting")
+# What is being deleted still holds its network interfaces.
+_GONE = ("deleted",)
 
 
 def _ec2(operation: Operation) -> Any:

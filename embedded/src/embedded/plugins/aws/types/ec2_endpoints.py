@@ -77,6 +77,12 @@ def _unsuccessful(answer: dict[str, Any], operation: str) -> None:
 def _delete_endpoint(call: Call) -> None:
     answer = call.client.delete_vpc_endpoints(**by_ids("VpcEndpointIds")(call))
     _unsuccessful(answer, "DeleteVpcEndpoints")
+    # Its network interfaces hold subnets and security groups until it is gone.
+    call.wait(
+        f"VPC endpoint '{call.id}' being deleted",
+        lambda: str(_endpoint(call).get("State", "deleted")).lower() == "deleted",
+        ENDPOINT_SECONDS,
+    )
 
 
 VPC_ENDPOINT = ResourceType(
