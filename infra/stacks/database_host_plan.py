@@ -56,21 +56,7 @@ def database_host(
     names, host = names_of(settings), settings.database_host
     aws_options = pulumi.ResourceOptions(provider=on_aws)
     database = MetadataDatabase("host-database", _instance(settings, names, cluster, key), aws_options)
-    reading = policies.read_administration_secret(
-        secret_arn=database.administration_secret_arn, key_arn=key.arn, region=settings.region
-    )
-    identity = WorkloadIdentity(
-        "host-identity",
-        WorkloadIdentityArgs(
-            names=names,
-            cluster_name=cluster.name,
-            cluster_arn=cluster.arn,
-            namespace=names.namespace,
-            statements={SERVICE_ACCOUNTS.database_administration: reading},
-            permissions_boundary=settings.permissions_boundary or None,
-        ),
-        aws_options,
-    )
+    identity = WorkloadIdentity("host-identity", _identity(settings, cluster, key, database), aws_options)
     authorities = read_ca_bundle(
         host.instance.ca_bundle, root=ROOT, region=settings.region, environment=os.environ
     )
@@ -80,20 +66,11 @@ def database_host(
         # Its Job's pod has the role while it dies.
         pulumi.ResourceOptions(provider=on_kubernetes, depends_on=[identity]),
     )
-    job = AdministrationJob(
-        kubeconfig=cluster.kubeconfig,
-        namespace=namespace.name,
-        image=host.image,
-        host=database.host,
-        port=database.port,
-        secret_arn=database.administration_secret_arn,
-        timeout_seconds=JOB_SECONDS,
-    )
     administration = TenantAdministration(
         "host-administration",
         TenantAdministrationArgs(
             names=names,
-            job=job,
+            job=_job(settings, cluster, namespace, database),
             instance_resource_id=database.resource_id,
             key_arn=key.arn,
             aws_provider=on_aws,
@@ -126,4 +103,41 @@ def _instance(
         # Tenants are disposable, so the instance goes without a snapshot.
         persistent=False,
         protected=settings.protected,
+    )
+
+
+def _identity(
+    settings: ClusterProjectSettings,
+    cluster: ClusterReference,
+    key: EncryptionKey,
+    database: MetadataDatabase,
+) -> WorkloadIdentityArgs:
+    names = names_of(settings)
+    reading = policies.read_administration_secret(
+        secret_arn=database.administration_secret_arn, key_arn=key.arn, region=settings.region
+    )
+    return WorkloadIdentityArgs(
+        names=names,
+        cluster_name=cluster.name,
+        cluster_arn=cluster.arn,
+        namespace=names.namespace,
+        statements={SERVICE_ACCOUNTS.database_administration: reading},
+        permissions_boundary=settings.permissions_boundary or None,
+    )
+
+
+def _job(
+    settings: ClusterProjectSettings,
+    cluster: ClusterReference,
+    namespace: AirflowNamespace,
+    database: MetadataDatabase,
+) -> AdministrationJob:
+    return AdministrationJob(
+        kubeconfig=cluster.kubeconfig,
+        namespace=namespace.name,
+        image=settings.database_host.image,
+        host=database.host,
+        port=database.port,
+        secret_arn=database.administration_secret_arn,
+        timeout_seconds=JOB_SECONDS,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from infra import config, naming
+from infra.cluster_ref import ClusterReference
 from infra.components.airflow_namespace import AirflowNamespace
 from infra.components.airflow_release import AirflowRelease
 from infra.components.airflow_secrets import AirflowSecrets
@@ -67,7 +68,18 @@ def deploy() -> None:
     )
     # Deleted before anything else, so that a refusal finds the environment whole.
     database_plan.guard(plan, [key, *own(database), *alarms, logs, identity, network, recovery, release])
+    export(plan, cluster, namespace, database, logs, release)
 
+
+def export(
+    plan: EnvironmentPlan,
+    cluster: ClusterReference,
+    namespace: AirflowNamespace,
+    database: DatabaseEndpoint,
+    logs: RemoteLogs,
+    release: AirflowRelease,
+) -> None:
+    """Export what docs/exports.md promises; nothing of it is secret."""
     pulumi.export("namespace", namespace.name)
     pulumi.export("releaseName", release.name)
     pulumi.export("airflowUrl", plan.airflow_url)
