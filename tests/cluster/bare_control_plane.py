@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -35,7 +36,7 @@ def _service_account_key(path: Path) -> None:
     path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
 
 
-def _commands(programs: Path, place: Path, ports: list[int]) -> dict[str, list[str]]:
+def _commands(place: Path, ports: list[int]) -> dict[str, list[str]]:
     client, peer, secure = ports
     etcd, key = f"http://127.0.0.1:{client}", str(place / "service-account.key")
     return {
@@ -75,14 +76,17 @@ def _kubeconfig(port: int) -> str:
     )
 
 
+def _ask(port: int, path: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {_TOKEN}"}
+    # The server makes its own certificate; whoever answers on this port is ours.
+    return httpx.get(f"https://127.0.0.1:{port}{path}", headers=headers, verify=False)  # noqa: S501
+
+
 def _wait_until_ready(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    headers = {"Authorization": f"Bearer {_TOKEN}"}
     while True:
         try:
-            # The server makes its own certificate; whoever answers on this port is ours.
-            answer = httpx.get(f"https://127.0.0.1:{port}/readyz", headers=headers, verify=False)  # noqa: S501
-            if answer.status_code == 200:
+            if _ask(port, "/readyz").status_code == 200:
                 return
         except httpx.HTTPError:
             pass
@@ -91,9 +95,57 @@ def _wait_until_ready(port: int, server: subprocess.Popen[bytes], log: Path) -> 
         time.sleep(0.2)
 
 
+@dataclass
+class ControlPlane:
+    """A running control plane, whose API server can be ended and started again."""
+
+    place: Path
+    kubeconfig: Path
+    secure_port: int
+    commands: dict[str, list[str]]
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def api_server(self) -> subprocess.Popen[bytes]:
+        """Its process."""
+        return self.running["kube-apiserver"]
+
+    def start(self, name: str) -> None:
+        """Start a part; the API server is waited for."""
+        log = self.place / f"{name}.log"
+        with log.open("ab") as file:
+            command = [str(self.place / "bin" / name), *self.commands[name]]
+            process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        self.running[name] = process
+        if name == "kube-apiserver":
+            _wait_until_ready(self.secure_port, process, log)
+
+    def ask(self, path: str) -> httpx.Response:
+        """GET as the administrator."""
+        return _ask(self.secure_port, path)
+
+    def kill_api_server(self) -> None:
+        """By kill -9; its clients meet a closed port until it is started again."""
+        self.api_server.kill()
+        self.api_server.wait()
+
+    def end(self) -> None:
+        """End everything, the store last."""
+        for process in reversed(self.running.values()):
+            with contextlib.suppress(ProcessLookupError):
+                # One that a test has stopped would not hear the other signal.
+                os.kill(process.pid, signal.SIGCONT)
+                os.kill(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
 @contextlib.contextmanager
-def bare_control_plane(kubernetes: Path, place: Path) -> Iterator[Path]:
-    """The kubeconfig of a running control plane; `kubernetes` is the binary with every daemon in it."""
+def control_plane(kubernetes: Path, place: Path) -> Iterator[ControlPlane]:
+    """A running control plane; `kubernetes` is the binary with every daemon in it."""
     ports = _free_ports(3)
     programs = place / "bin"
     programs.mkdir(parents=True)
@@ -102,23 +154,18 @@ def bare_control_plane(kubernetes: Path, place: Path) -> Iterator[Path]:
     kubeconfig = place / "kubeconfig"
     kubeconfig.write_text(_kubeconfig(ports[2]))
     kubeconfig.chmod(0o600)
-    running: list[subprocess.Popen[bytes]] = []
+    made = ControlPlane(place, kubeconfig, ports[2], _commands(place, ports))
     try:
-        for name, arguments in _commands(programs, place, ports).items():
+        for name in made.commands:
             (programs / name).symlink_to(kubernetes)
-            log = place / f"{name}.log"
-            with log.open("wb") as file:
-                command = [str(programs / name), *arguments]
-                running.append(subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True))
-            if name == "kube-apiserver":
-                _wait_until_ready(ports[2], running[-1], log)
-        yield kubeconfig
+            made.start(name)
+        yield made
     finally:
-        for process in reversed(running):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        made.end()
+
+
+@contextlib.contextmanager
+def bare_control_plane(kubernetes: Path, place: Path) -> Iterator[Path]:
+    """The kubeconfig of a running control plane."""
+    with control_plane(kubernetes, place) as made:
+        yield made.kubeconfig

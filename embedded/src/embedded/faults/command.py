@@ -181,6 +181,7 @@ def restart(
     from embedded.setup import toolchain
 
     identity: CloudIdentity = context.obj
+    _refuse(_api_server_mistakes(identity))
     with exclusive(identity, lambda text: _output.print(f"waiting for {text}")):
         _refuse([] if server.is_known(identity) else ["the cloud is not up: run `embedded up`"])
         server.restart(identity, toolchain(), away, kill=kill)
@@ -192,7 +193,16 @@ def slow(
     seconds: Annotated[float, typer.Argument(min=0, max=30, help="0 lets it run at full speed again.")],
 ) -> None:
     """Hold the Kubernetes API server for so long, again and again."""
+    from embedded.faults.api_server import release
+
+    _refuse(_api_server_mistakes(context.obj))
     _set(context.obj, api_server_pause_seconds=seconds)
+    if not seconds:
+        release(context.obj)
+
+
+def _api_server_mistakes(identity: CloudIdentity) -> list[str]:
+    return ["the API server of a brought cluster is not this cloud's to hold"] if identity.brought else []
 
 
 @latency.command("set")

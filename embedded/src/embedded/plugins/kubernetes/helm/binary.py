@@ -204,10 +204,14 @@ def _communicate(
 
 
 def _reason(errors: str) -> str:
-    """helm's message without its warnings and its prefix."""
+    """helm's message without its warnings and its prefix, and without repetitions.
+
+    An API server that goes away fails every request that is under way, each with a line of its own.
+    """
     text = errors.strip()
     _, found, reason = text.rpartition("Error: ")
-    return reason.strip() if found else text
+    lines = (reason if found else text).strip().splitlines()
+    return "\n".join(dict.fromkeys(lines))
 
 
 def _kubeconfig_text(settings: Settings) -> str:
