@@ -110,5 +110,7 @@ def test_a_brought_cluster_serves_and_is_left_as_it_was(cloud: Cloud) -> None:
     answer = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout)["code"] == 401, "EKS's endpoint knows tokens of the account alone"
     assert cloud.health() == ["ok", "ok"]
+    for fault in (("slow", "1"), ("restart",)):
+        assert "of a brought cluster" in cloud.embedded("faults", "api-server", *fault, check=False)
     cloud.embedded("down")
     assert cloud.registered(name) == []
