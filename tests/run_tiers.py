@@ -177,7 +177,9 @@ def set_up() -> Result:
 
 def engine() -> Result:
     """`pulumi up`, `refresh` and `destroy` on the embedded AWS API."""
-    return pytest_tier("engine", ("-m", "engine and not cluster", "tests"), limit_seconds=1800)
+    # A file's tests share an AWS API of their own, so files run side by side.
+    spread = ("-n", "auto", "--dist", "loadfile")
+    return pytest_tier("engine", (*spread, "-m", "engine and not cluster", "tests"), limit_seconds=1800)
 
 
 def chart() -> Result:
