@@ -21,7 +21,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import versions
-from infra.lifecycle import checkout, cluster_features, environments, processes
+from infra.lifecycle import (
+    checkout,
+    cluster_features,
+    environments,
+    preflight_backend,
+    preflight_tools,
+    processes,
+)
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
@@ -37,6 +44,8 @@ CLOCK_LIMIT_SECONDS = 120.0
 KUBECTL_SKEW = 1
 # The oldest and the newest that pyproject.toml allows.
 PYTHON = ((3, 11), (3, 13))
+
+_LOG_IN = "Log in to the account of the stack file; `aws sts get-caller-identity` says who you are."
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -58,7 +67,10 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     rows += _guarded("pulumi", _pulumi)
     rows += _guarded("helm", _helm)
     rows += _guarded("kubectl", _kubectl)
+    rows += _guarded("AWS CLI", preflight_tools.aws_cli)
+    rows += _guarded("plugins", preflight_tools.plugins)
     rows += _guarded("state backend", lambda: _backend(environments.project()))
+    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(_backend_url()))
     rows += _guarded("state lock", lambda: lock_row(stack, _locks(stack)))
     rows += _guarded("last run", lambda: _last_run(stack, environments.project()))
     rows += aws_rows(chosen.account_id, chosen.region)
@@ -77,16 +89,16 @@ def aws_rows(account_id: str, region: str, client: Any = None) -> list[Row]:
         answer = sts.get_caller_identity()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
-        rows = [Row.judged("AWS account", False, f"AWS refused the credentials: {code}")]
+        rows = [Row.judged("AWS account", False, f"AWS refused the credentials: {code}", _LOG_IN)]
         return [*rows, clock_row(_date(error.response), time.time())]
     except BotoCoreError as error:
-        return [Row.judged("AWS account", False, f"AWS cannot be asked: {error}")]
+        return [Row.judged("AWS account", False, f"AWS cannot be asked: {error}", _LOG_IN)]
     account = str(answer["Account"])
     seen = f"{answer['Arn']} in {region}"
     if account != account_id:
         seen = f"the credentials are of account {account}, the stack file names {account_id}"
     return [
-        Row.judged("AWS account", account == account_id, seen),
+        Row.judged("AWS account", account == account_id, seen, _LOG_IN),
         clock_row(_date(answer), time.time()),
     ]
 
@@ -102,6 +114,7 @@ def clock_row(date: str | None, now: float) -> Row:
         "clock",
         abs(skew) <= CLOCK_LIMIT_SECONDS,
         f"{skew:+.0f} s from AWS; allowed: {CLOCK_LIMIT_SECONDS:.0f} s",
+        "Set this machine's clock, or start its time service.",
     )
 
 
@@ -116,7 +129,7 @@ def _guarded(name: str, check: Callable[[], Row]) -> list[Row]:
     try:
         return [check()]
     except LifecycleError as error:
-        return [Row.judged(name, False, f"{error.message} {error.next_step}")]
+        return [Row.judged(name, False, error.message, error.next_step)]
 
 
 def _pulumi() -> Row:
@@ -124,12 +137,15 @@ def _pulumi() -> Row:
     said = processes.output(("pulumi", "version")).strip()
     wanted = installed_version("pulumi")
     same = _numbers(said)[:2] == _numbers(wanted)[:2]
-    return Row.judged("pulumi", same, f"{said}; the Python SDK is {wanted}")
+    install = f"Install pulumi {wanted}, or run `make setup` and start commands by `embedded run --`."
+    return Row.judged("pulumi", same, f"{said}; the Python SDK is {wanted}", install)
 
 
 def _helm() -> Row:
     said = processes.output(("helm", "version", "--template", "{{.Version}}")).strip()
-    return Row.judged("helm", _numbers(said)[0] >= 3, f"{said}; allowed: 3 or newer")
+    return Row.judged(
+        "helm", _numbers(said)[0] >= 3, f"{said}; allowed: 3 or newer", "Install helm 3 or newer."
+    )
 
 
 def _kubectl() -> Row:
@@ -137,13 +153,16 @@ def _kubectl() -> Row:
     said = str(answer["clientVersion"]["gitVersion"])
     skew = abs(_numbers(said)[1] - _numbers(versions.KUBERNETES + ".0")[1])
     allowed = f"within {KUBECTL_SKEW} minor of Kubernetes {versions.KUBERNETES}"
-    return Row.judged("kubectl", skew <= KUBECTL_SKEW, f"{said}; allowed: {allowed}")
+    install = f"Install kubectl {versions.KUBERNETES}."
+    return Row.judged("kubectl", skew <= KUBECTL_SKEW, f"{said}; allowed: {allowed}", install)
 
 
 def python_row(version: tuple[int, int]) -> Row:
     """The interpreter runs the program; the lock file pins packages for these versions."""
     said, allowed = ".".join(map(str, version)), " and ".join(f"{a}.{b}" for a, b in PYTHON)
-    return Row.judged("python", PYTHON[0] <= version <= PYTHON[1], f"{said}; allowed: between {allowed}")
+    step = "Run `scripts/bootstrap`, which makes .venv with a Python that fits, and put .venv/bin on PATH."
+    right = PYTHON[0] <= version <= PYTHON[1]
+    return Row.judged("python", right, f"{said}; allowed: between {allowed}", step)
 
 
 def lock_row(stack: str, held: list[StateLock] | None) -> Row:
@@ -153,8 +172,10 @@ def lock_row(stack: str, held: list[StateLock] | None) -> Row:
     if not held:
         return Row.judged("state lock", True, "free")
     dead = all(lock.is_dead() for lock in held)
-    told = f"that run is dead: `airflow-env recover {stack}`" if dead else "wait for it"
-    return Row.judged("state lock", False, f"held by {'; '.join(map(str, held))}; {told}")
+    told = (
+        f"That run is dead: `airflow-env recover {stack}`." if dead else "Somebody is at work: wait for it."
+    )
+    return Row.judged("state lock", False, f"held by {'; '.join(map(str, held))}", told)
 
 
 def _locks(stack: str) -> list[StateLock] | None:
@@ -167,8 +188,8 @@ def _last_run(stack: str, project: PulumiProject) -> Row:
     if stack not in project.stacks():
         return Row("last run", Outcome.NOT_APPLICABLE, "there was none")
     names = [item.name for item in project.pending_creates(stack)]
-    seen = f"cut off while it made {', '.join(names)}: `airflow-env recover {stack}`" if names else "ended"
-    return Row.judged("last run", not names, seen)
+    seen = f"cut off while it made {', '.join(names)}" if names else "ended"
+    return Row.judged("last run", not names, seen, f"Run `airflow-env recover {stack}`.")
 
 
 def _backend(project: PulumiProject) -> Row:
@@ -176,11 +197,19 @@ def _backend(project: PulumiProject) -> Row:
     return Row.judged("state backend", True, f"answers; stacks: {', '.join(stacks) or 'none yet'}")
 
 
+def _backend_url() -> str:
+    """The backend that the engine uses: of the environment, or of the last `pulumi login`."""
+    given = os.environ.get("PULUMI_BACKEND_URL")
+    return given or str(json.loads(processes.output(("pulumi", "whoami", "--verbose", "--json")))["url"])
+
+
 def _token_plugin(region: str) -> Row:
     """kubectl calls the AWS CLI for a token; making one needs credentials but no cluster."""
     command = ("aws", "eks", "get-token", "--cluster-name", "preflight", "--region", region)
     answer = json.loads(processes.output((*command, "--output", "json")))
-    return Row.judged("token plugin", answer.get("kind") == "ExecCredential", "aws eks get-token works")
+    kind = answer.get("kind")
+    step = f"Run `{' '.join(command)}` by hand; kubectl needs an ExecCredential of it."
+    return Row.judged("token plugin", kind == "ExecCredential", f"aws eks get-token answers {kind}", step)
 
 
 def _api_server(chosen: EnvironmentSettings) -> Row:
@@ -189,7 +218,8 @@ def _api_server(chosen: EnvironmentSettings) -> Row:
         return Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")
     with cluster_access(cluster, chosen.region, "default") as access:
         said = processes.output(access.command("get", "--raw", "/readyz"), timeout_seconds=30).strip()
-    return Row.judged("API server", said == "ok", f"{cluster}: {said}")
+    step = "Wait until the control plane is healthy: `aws eks describe-cluster` says its status."
+    return Row.judged("API server", said == "ok", f"{cluster}: {said}", step)
 
 
 def _numbers(text: str) -> tuple[int, int, int]:

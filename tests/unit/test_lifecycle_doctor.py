@@ -126,7 +126,7 @@ def test_a_missing_tool_is_a_row_with_the_next_step(tmp_path: Path, monkeypatch:
     [row] = doctor._guarded("helm", doctor._helm)
     assert row.outcome is Outcome.FAILED
     assert "`helm` is not on PATH" in row.detail
-    assert "make setup" in row.detail
+    assert "make setup" in row.next_step
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_a_free_state_passes_and_a_backend_without_lock_files_is_not_judged() ->
 def test_a_lock_of_a_living_run_is_red_and_says_to_wait() -> None:
     row = doctor.lock_row("team-a", [_lock(1, "elsewhere")])
     assert row.outcome is Outcome.FAILED
-    assert "wait" in row.detail
-    assert "recover" not in row.detail
+    assert "wait" in row.next_step
+    assert "recover" not in row.next_step
 
 
 def test_a_lock_of_a_dead_run_is_red_and_names_the_command() -> None:
     row = doctor.lock_row("team-a", [_lock(2**22 + 1, socket.gethostname())])
     assert row.outcome is Outcome.FAILED
-    assert "airflow-env recover team-a" in row.detail
+    assert "airflow-env recover team-a" in row.next_step

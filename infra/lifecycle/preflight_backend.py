@@ -1,0 +1,74 @@
+"""Preflight of the state backend: a deployment that can't write its state loses track of what it made."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.lifecycle.report import Outcome, Row
+
+NAME: Final = "state is writable"
+# Beside what the engine keeps, where its own rights hold.
+_PLACE: Final = ".pulumi/preflight"
+
+
+def write_row(backend: str, client: Any = None) -> Row:
+    """Write one byte where the engine keeps its state, and take it away again.
+
+    Args:
+        backend: URL of the backend: file://DIRECTORY or s3://BUCKET/PREFIX?region=REGION; others are not
+            looked at.
+        client: S3 client; default: of the URL's region.
+    """
+    parts = urlsplit(backend)
+    name = f"{_PLACE}-{secrets.token_hex(8)}"
+    if parts.scheme == "file":
+        return _to_directory(Path(parts.netloc + parts.path).expanduser(), name)
+    if parts.scheme == "s3":
+        region = parse_qs(parts.query).get("region", [None])[0]
+        key = f"{parts.path.strip('/')}/{name}".lstrip("/")
+        return _to_bucket(client or boto3.client("s3", region_name=region), parts.netloc, key)
+    return Row(
+        NAME, Outcome.NOT_APPLICABLE, f"only file:// and s3:// are looked at, not {parts.scheme or '-'}"
+    )
+
+
+def _to_directory(directory: Path, name: str) -> Row:
+    probe = directory / name
+    try:
+        probe.parent.mkdir(exist_ok=True)
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        return Row.judged(
+            NAME,
+            False,
+            f"{probe.parent} can't be written: {error.strerror}",
+            f"Give this user the directory {directory}, or name another by PULUMI_BACKEND_URL.",
+        )
+    return Row.judged(NAME, True, f"a file in {probe.parent} was written and removed")
+
+
+def _to_bucket(client: Any, bucket: str, key: str) -> Row:
+    action = "s3:PutObject"
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=b"1")
+        # The engine's locks are objects that it deletes; one that stays blocks everybody.
+        action = "s3:DeleteObject"
+        client.delete_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        return Row.judged(
+            NAME,
+            False,
+            f"{action} of s3://{bucket}/{key}: {code}",
+            f"Let these credentials do {action} on s3://{bucket}; docs/first-deployment.md has the bucket.",
+        )
+    except BotoCoreError as error:
+        return Row.judged(NAME, False, f"s3://{bucket} can't be asked: {error}", "Look at the network.")
+    return Row.judged(NAME, True, f"an object in s3://{bucket} was written and removed")
