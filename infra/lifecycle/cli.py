@@ -11,6 +11,7 @@ import typer
 
 from infra.key_ring import RotatedKey
 from infra.lifecycle import (
+    baseline,
     deployment,
     doctor,
     environments,
@@ -90,6 +91,19 @@ def canary(stack: Stack, as_json: Json = False) -> None:
 def doctor_command(stack: Stack, as_json: Json = False) -> None:
     """Look at everything that a deployment depends on; nothing is touched."""
     _finish(f"Preflight of {stack}", doctor.examine(stack, deployment.chart_sentence), as_json)
+
+
+@app.command()
+def policy(
+    stack: Stack,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="STACK is a stack of the cluster project.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge what is deployed by the security baseline in policy/; accepted findings show their reasons."""
+    rows = baseline.examine_cluster(stack) if cluster else baseline.examine(stack)
+    _finish(f"Security baseline of {stack}", rows, as_json)
 
 
 @app.command(name="open")

@@ -59,14 +59,16 @@ class PulumiProject:
         """Names, as type::name, of resources that stay in the cloud when the stack goes."""
         return self._marked(stack, "retainOnDelete")
 
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """All resources of the state as it keeps them, secrets encrypted."""
+        return list(self._state(stack).get("resources") or [])
+
     def _marked(self, stack: str, option: str) -> list[str]:
-        resources = self._state(stack).get("resources") or []
-        return ["::".join(item["urn"].split("::")[2:]) for item in resources if item.get(option)]
+        return ["::".join(item["urn"].split("::")[2:]) for item in self.resources(stack) if item.get(option)]
 
     def ids(self, stack: str) -> set[str]:
         """Ids, as the providers gave them, of all resources in the state."""
-        resources = self._state(stack).get("resources") or []
-        return {str(item["id"]) for item in resources if item.get("id")}
+        return {str(item["id"]) for item in self.resources(stack) if item.get("id")}
 
     def pending_creates(self, stack: str) -> list[PendingCreate]:
         """Resources that a killed run began to make."""
