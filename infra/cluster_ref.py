@@ -9,7 +9,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import database_endpoint
+from infra import database_endpoint, image_mirror
 from infra.policies import partition
 from infra.settings import ClusterSettings
 
@@ -39,6 +39,8 @@ class ClusterReference:
     database_host: pulumi.Output[Any] | None = None
     """What the cluster's stack says of an instance that takes tenants, None for none; for
     `database_endpoint.database_host`. Without a stack there is no such output."""
+    image_mirror: pulumi.Output[Any] | None = None
+    """Registry that holds the images of the chart, as the cluster's stack says; None or empty for none."""
     region: str
     account_id: str
 
@@ -128,6 +130,7 @@ def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
         private_subnet_ids=output(PRIVATE_SUBNET_IDS),
         security_group_id=output(SECURITY_GROUP_ID),
         database_host=reference.get_output(database_endpoint.EXPORT),
+        image_mirror=reference.get_output(image_mirror.EXPORT),
         region=region,
         account_id=account_id,
     )

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import cluster_ref, config, database_endpoint, naming, providers
+from infra import cluster_ref, config, database_endpoint, image_mirror, naming, providers
 from infra.cluster_guard import ClusterGuard
 from infra.cluster_settings import ClusterProjectSettings, RunnerSettings
 from infra.components.cluster_objects import STORAGE_CLASS, ClusterObjects, ClusterObjectsArgs
@@ -64,7 +64,7 @@ def deploy() -> None:
     pulumi.export(cluster_ref.SECURITY_GROUP_ID, cluster.security_group_id)
     pulumi.export("region", settings.region)
     pulumi.export("imageRepository", registry.url)
-    pulumi.export("imageMirror", settings.image_mirror)
+    pulumi.export(image_mirror.EXPORT, settings.image_mirror)
     pulumi.export("ingressClass", objects.ingress_class)
     pulumi.export("storageClass", STORAGE_CLASS)
 

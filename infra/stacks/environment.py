@@ -63,7 +63,7 @@ def deploy() -> None:
     # kept, or parses a DAG without its Connections.
     release = AirflowRelease(
         "airflow",
-        plan.airflow_release(namespace, secrets, pgbouncer),
+        plan.airflow_release(cluster, namespace, secrets, pgbouncer),
         pulumi.ResourceOptions(provider=kubernetes, depends_on=[migration, parameters, recovery, pgbouncer]),
     )
     # Deleted before anything else, so that a refusal finds the environment whole.

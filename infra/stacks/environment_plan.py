@@ -15,9 +15,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import airflow_cfg, chart_values, naming, providers
+from infra import airflow_cfg, chart_values, image_mirror, naming, providers
 from infra.ca_bundle import read_ca_bundle
-from infra.chart_values_rules import check_schema, load_schema
+from infra.chart_values_rules import check_schema, load_schema, merge
 from infra.cluster_ref import ClusterReference, cluster_reference
 from infra.components.airflow_namespace import AirflowNamespace, AirflowNamespaceArgs
 from infra.components.airflow_release import CHART, AirflowReleaseArgs
@@ -231,17 +231,25 @@ class EnvironmentPlan:
         )
 
     def airflow_release(
-        self, namespace: AirflowNamespace, secrets: AirflowSecrets, pgbouncer: PgbouncerSecrets
+        self,
+        cluster: ClusterReference,
+        namespace: AirflowNamespace,
+        secrets: AirflowSecrets,
+        pgbouncer: PgbouncerSecrets,
     ) -> AirflowReleaseArgs:
         """Args of the release: chart values with what other components made."""
         wiring = chart_values.ChartWiring(
             checksums={"secrets": secrets.checksum, "database-ca": digest(self.database_ca)},
             pgbouncer_checksum=pgbouncer.checksum,
         )
+        values = chart_values.build_values(self.settings, airflow_cfg=self.airflow_cfg, wiring=wiring)
+        if cluster.image_mirror is not None:
+            repositories = image_mirror.chart_repositories(CHART_DIRECTORY)
+            values = merge(values, image_mirror.mirrored(values, repositories, cluster.image_mirror))
         return AirflowReleaseArgs(
             namespace=namespace.name,
             chart_version=self.settings.chart_version,
-            values=chart_values.build_values(self.settings, airflow_cfg=self.airflow_cfg, wiring=wiring),
+            values=values,
             canary=self.canary,
             timeout_seconds=self.settings.timeouts.release_seconds,
         )

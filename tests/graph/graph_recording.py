@@ -37,6 +37,7 @@ CLUSTER_OUTPUTS = {
     "privateSubnetIds": ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"],
     "clusterSecurityGroupId": "sg-0123456789abcdef0",
 }
+MIRROR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror"
 HOST_OUTPUTS = {
     "host": "host.example",
     "port": 5432,
@@ -116,9 +117,11 @@ class _Answers(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
+            # A stack of this name is in a network without a way out.
+            mirror = MIRROR if str(args.inputs["name"]).endswith("/closed") else ""
             return "reference", {
                 "name": args.inputs["name"],
-                "outputs": {**CLUSTER_OUTPUTS, "databaseHost": HOST_OUTPUTS},
+                "outputs": {**CLUSTER_OUTPUTS, "databaseHost": HOST_OUTPUTS, "imageMirror": mirror},
                 "secretOutputNames": [],
             }
         arn = f"arn:aws:mock:::{args.name}"

@@ -7,10 +7,9 @@ import json
 from collections.abc import Callable
 
 import pytest
-from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, Graph
+from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, MIRROR, Graph
 
 RUNNER = {"imageId": "ami-0123456789abcdef0", "roleArns": ["arn:aws:iam::123456789012:role/deployer"]}
-MIRROR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror"
 
 
 def test_exports_are_what_environments_read(cluster_graph: Graph) -> None:
