@@ -111,7 +111,18 @@ def missing_cluster(stack: str) -> str:
     )
 
 
+def _require(stack: str) -> None:
+    """Stop with our sentence: a reference to no stack ends the program with the engine's own."""
+    try:
+        pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+    except Exception as error:
+        if "unknown stack" in str(error):
+            raise pulumi.RunError(missing_cluster(stack)) from None
+        raise
+
+
 def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
+    _require(stack)
     reference = pulumi.StackReference("cluster", stack_name=stack)
 
     def output(name: str) -> pulumi.Output[Any]:

@@ -159,6 +159,8 @@ class _Answers(mocks.Mocks):
         if args.token == "aws:secretsmanager/getSecretVersion:getSecretVersion":
             name = str(args.args["secretId"]).rsplit("/", 1)[1]
             return {"secretString": f"text-of-{name.removesuffix('-AbCdEf')}"}, []
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return {"outputs": {}}, []
         raise AssertionError(f"unexpected call of {args.token}")
 
 
