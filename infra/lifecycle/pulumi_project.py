@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate
+from infra.lifecycle.lost import PlannedCreate
 
 # Dots of waiting, and the CLI's advice to do by hand what these commands do next.
 _NOT_SHOWN = (
@@ -26,6 +27,8 @@ _NOT_SHOWN = (
 OnLine = Callable[[str], None]
 
 _QUICK_SECONDS = 120
+# The whole program and a question to each plugin; some seconds, minutes on a busy machine.
+_PREVIEW_SECONDS = 600
 _RUN = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs")
 
 
@@ -80,6 +83,30 @@ class PulumiProject:
             for item in operations
             if item["type"] == "creating"
         ]
+
+    def urns(self, stack: str) -> set[str]:
+        """URNs of all resources in the state."""
+        return {str(item["urn"]) for item in self._state(stack).get("resources") or []}
+
+    def types(self, stack: str) -> set[str]:
+        """Types of all resources in the state."""
+        return {str(item["type"]) for item in self._state(stack).get("resources") or []}
+
+    def planned_creates(self, stack: str) -> list[PlannedCreate]:
+        """Resources that the program would make, parents and dependencies first, as a preview tells.
+
+        Raises:
+            LifecycleError: the preview failed.
+        """
+        command = ("preview", "--json", "--non-interactive", "--stack", stack)
+        steps = json.loads(self._output(*command, seconds=_PREVIEW_SECONDS))["steps"]
+        return [PlannedCreate(step["newState"]) for step in steps if step["op"] == "create"]
+
+    def take_in(self, stack: str, found: Sequence[tuple[PlannedCreate, str]]) -> None:
+        """Write resources and their ids into the state; a refresh fills in the rest."""
+        exported = json.loads(self._output("stack", "export", "--stack", stack))
+        exported["deployment"]["resources"] += [{**planned.resource, "id": id_} for planned, id_ in found]
+        self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
 
     def cancel(self, stack: str) -> None:
         """Release the stack's locks."""
@@ -153,9 +180,9 @@ class PulumiProject:
         exported = json.loads(self._output("stack", "export", "--stack", stack))
         return dict(exported.get("deployment") or {})
 
-    def _output(self, *arguments: str, stdin: str = "") -> str:
+    def _output(self, *arguments: str, stdin: str = "", seconds: float = _QUICK_SECONDS) -> str:
         return processes.output(
-            ("pulumi", *arguments), directory=self.directory, timeout_seconds=_QUICK_SECONDS, stdin=stdin
+            ("pulumi", *arguments), directory=self.directory, timeout_seconds=seconds, stdin=stdin
         )
 
 

@@ -1,20 +1,20 @@
 """`recover`: after a killed run, bring state and cloud together again, so that `up` goes on.
 
 Nothing is deleted that holds data: what exists is taken into the state. Objects in Kubernetes need no import,
-since making one that is there brings it into shape; only a half-made release has to go, which holds none.
+since making one that is there brings it into shape; only helm's half-made revisions have to go.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from infra import naming
-from infra.lifecycle import checkout, deployment, environments, processes
-from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
+from infra.lifecycle import checkout, deployment, environments, half_made_release
+from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
+from infra.lifecycle.lost import find_lost
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.lifecycle.report import console
 from infra.lifecycle.state_lock import locks, restore_checkpoint
@@ -22,10 +22,13 @@ from infra.lifecycle.state_lock import locks, restore_checkpoint
 # A request takes AWS seconds at most; what it makes is listed a little later.
 ATTEMPTS, PAUSE_SECONDS = 4, 3.0
 RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
+NAMESPACE_TYPE = "kubernetes:core/v1:Namespace"
+# What was taken in lets the next preview tell of what belongs to it: a bucket's settings, a network's parts.
+ROUNDS = 5
 
 
 def recover(stack: str, *, unlock: bool = False) -> None:
-    """Release a dead lock, find what was half made, and refresh.
+    """Release a dead lock, find what was half made or lost, and refresh.
 
     Args:
         stack: name of the environment's stack.
@@ -41,15 +44,22 @@ def recover(stack: str, *, unlock: bool = False) -> None:
         raise LifecycleError(
             f"{stack} is not there: nothing to recover.", f"Deploy it with `airflow-env up {stack}`."
         )
-    pending = project.pending_creates(stack)
-    if any(item.type == RELEASE_TYPE for item in pending):
-        cluster = environments.known_cluster(chosen)
+    types = project.types(stack)
+    cluster = environments.known_cluster(chosen)
+    if NAMESPACE_TYPE in types and cluster is not None:
         names = naming.names_of(name, stack, account_id=chosen.account_id, region=chosen.region)
-        if cluster is not None:
-            with cluster_access(cluster, chosen.region, names.namespace) as access:
-                _remove_half_made_release(access)
+        with cluster_access(cluster, chosen.region, names.namespace) as access:
+            settled = half_made_release.settle(access, known=RELEASE_TYPE in types)
+        if settled:
+            console.print(f"  {settled}", markup=False)
     deployment_id = chosen.deployment_id or naming.deployment_id(name, stack)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
+    try:
+        deployment.fill_chart()
+        sweep(project, stack, region=chosen.region, deployment_id=deployment_id)
+    except LifecycleError as error:
+        # `up` will say the same; what is recovered until here is.
+        console.print(f"  what the program would make can't be told now: {error.message}", markup=False)
     console.print(f"{stack} is recovered; `airflow-env up {stack}` goes on.")
 
 
@@ -96,6 +106,23 @@ def reconcile(project: PulumiProject, stack: str, *, region: str, deployment_id:
     project.refresh(stack, deployment.progress())
 
 
+def sweep(project: PulumiProject, stack: str, *, region: str, deployment_id: str) -> None:
+    """Take what the program would make, and what is there with the stack's tag, into the state.
+
+    Raises:
+        LifecycleError: the preview or the refresh failed.
+    """
+    for _ in range(ROUNDS):
+        around = Surroundings(region, deployment_id, project.ids(stack))
+        lost = find_lost(project.planned_creates(stack), project.urns(stack), around)
+        for item, id_ in lost:
+            console.print(f"  {item.pending.name}: is there as {id_}, taken in", markup=False)
+        if not lost:
+            return
+        project.take_in(stack, lost)
+        project.refresh(stack, deployment.progress())
+
+
 def _found(item: PendingCreate, around: Surroundings) -> str | None:
     """The id; asked for again for a while, since AWS goes on with a request whose sender was killed."""
     for attempt in range(ATTEMPTS if is_listed(item) else 1):
@@ -110,13 +137,3 @@ def _sentence(item: PendingCreate, found: str | None) -> str:
     if found is None:
         return f"{item.name}: not made, or made again in place"
     return f"{item.name}: looked for as {found}"
-
-
-def _remove_half_made_release(access: ClusterAccess) -> None:
-    """Uninstall a release whose first installation was cut off; what was deployed once stays."""
-    helm = ("helm", "--kubeconfig", str(access.kubeconfig), "--namespace", access.namespace)
-    releases = json.loads(processes.output((*helm, "list", "--all", "--output", "json")))
-    for release in releases:
-        if release["name"] == naming.RELEASE and int(release["revision"]) == 1:
-            processes.output((*helm, "uninstall", naming.RELEASE, "--wait"), timeout_seconds=600)
-            console.print(f"  release {naming.RELEASE}: half made, uninstalled")

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from bare_control_plane import bare_control_plane
+from embedded.errors import EmbeddedError
+from embedded.setup import Toolchain, toolchain
+from kubernetes_plugin_world import World, new_world
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -49,3 +54,29 @@ def environment() -> Iterator[Environment]:
             run("airflow-env", "down", STACK, seconds=DOWN_SECONDS)
         if stacks(ROOT / "cluster"):
             run("airflow-env", "down", "--all", seconds=DOWN_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Toolchain:
+    """Engine, helm and kubectl."""
+    try:
+        return toolchain()
+    except EmbeddedError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tools: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Inside `embedded run --` the cloud's own cluster; elsewhere a bare control plane."""
+    if "AWS_ENDPOINT_URL" in os.environ and os.environ.get("KUBECONFIG"):
+        yield Path(os.environ["KUBECONFIG"])
+        return
+    with bare_control_plane(tools.kubernetes, tmp_path_factory.mktemp("control-plane")) as made:
+        yield made
+
+
+@pytest.fixture
+def world(tools: Toolchain, kubeconfig: Path, tmp_path: Path) -> Iterator[World]:
+    """A Pulumi project with an empty stack, on that cluster."""
+    with new_world(tools, kubeconfig, tmp_path) as made:
+        yield made

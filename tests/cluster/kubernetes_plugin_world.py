@@ -36,6 +36,8 @@ class World:
     directory: Path
     namespace: str
     stack: automation.Stack
+    variables: dict[str, str]
+    """What the engine's command line needs in its environment."""
 
     def write(self, *parts: str) -> None:
         head = HEAD.format(kubeconfig=self.kubeconfig.read_text(), namespace=self.namespace)
@@ -93,9 +95,10 @@ def new_world(tools: Toolchain, kubeconfig: Path, place: Path) -> Iterator[World
     # The SDK looks for bin/pulumi below a directory; `pulumi` on PATH may be the cloud's own wrapper.
     (place / "engine" / "bin" / "pulumi").symlink_to(tools.pulumi)
     command = automation.PulumiCommand(str(place / "engine"), skip_version_check=True)
-    options = automation.LocalWorkspaceOptions(env_vars=_environment(tools, place), pulumi_command=command)
+    variables = _environment(tools, place)
+    options = automation.LocalWorkspaceOptions(env_vars=variables, pulumi_command=command)
     stack = automation.create_or_select_stack("test", work_dir=str(directory), opts=options)
-    made = World(tools, kubeconfig, directory, f"plugin-{uuid.uuid4().hex[:8]}", stack)
+    made = World(tools, kubeconfig, directory, f"plugin-{uuid.uuid4().hex[:8]}", stack, variables)
     try:
         yield made
     finally:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bare_control_plane import bare_control_plane
-from embedded.errors import EmbeddedError
-from embedded.setup import Toolchain, toolchain
+from embedded.setup import Toolchain
 from kubernetes_plugin_world import World, new_world
 from pulumi import automation
 
@@ -40,29 +37,6 @@ release = k8s.helm.v3.Release("web", chart="./chart", name="web", namespace=name
     timeout=60, values={"password": pulumi.Output.secret("a-secret-of-this-test")}, opts=options)
 pulumi.export("revision", release.status.revision)
 """
-
-
-@pytest.fixture(scope="module")
-def tools() -> Toolchain:
-    try:
-        return toolchain()
-    except EmbeddedError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def kubeconfig(tools: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    if "AWS_ENDPOINT_URL" in os.environ and os.environ.get("KUBECONFIG"):
-        yield Path(os.environ["KUBECONFIG"])
-        return
-    with bare_control_plane(tools.kubernetes, tmp_path_factory.mktemp("control-plane")) as made:
-        yield made
-
-
-@pytest.fixture
-def world(tools: Toolchain, kubeconfig: Path, tmp_path: Path) -> Iterator[World]:
-    with new_world(tools, kubeconfig, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

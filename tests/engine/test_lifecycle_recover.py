@@ -23,6 +23,15 @@ pytestmark = pytest.mark.engine
 DEPLOYMENT = "probe-recover"
 SEEDS = range(2)
 RUN_SECONDS = 300
+# A role's policy is set once more, so nobody looks for it.
+FORGOTTEN = {
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:ec2/subnet:Subnet",
+    "aws:iam/role:Role",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:kms/alias:Alias",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+}
 
 PROGRAM = f"""
 import pulumi, pulumi_aws as aws
@@ -86,6 +95,35 @@ def kill_at(project: Project, point: int) -> bool:
     return False
 
 
+def kill_plugin_at(project: Project, point: int) -> bool:
+    """Start `up` and kill the plugin of AWS alone after `point` events; False: the run ended before."""
+    command = [
+        "pulumi",
+        "up",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+        "--color",
+        "never",
+        "--stack",
+        "test",
+    ]
+    killed = False
+    with subprocess.Popen(
+        command, cwd=project.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        events = 0
+        for line in process.stdout or ():
+            events += " creating" in line or " created" in line
+            if events >= point and not killed:
+                children = psutil.Process(process.pid).children(recursive=True)
+                plugins = [child for child in children if "embedded.plugins.aws" in " ".join(child.cmdline())]
+                for child in plugins:
+                    child.send_signal(signal.SIGKILL)
+                killed = bool(plugins)
+    return killed
+
+
 def inventory(cloud: Cloud) -> Counter[str]:
     """What the account holds of the program's resources, one text each; equal texts are doubles."""
     ec2, found = cloud.client("ec2"), Counter[str]()
@@ -114,6 +152,40 @@ def inventory(cloud: Cloud) -> Counter[str]:
         )
     found.update(f"log {g['logGroupName']}" for g in cloud.client("logs").describe_log_groups()["logGroups"])
     return found
+
+
+def test_what_a_dead_plugin_made_is_found_and_nothing_is_doubled(
+    new_project: Callable[[str], Project], cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine takes its death for failed steps: the state knows nothing of what AWS made meanwhile."""
+    project = new_project(PROGRAM)
+    view = PulumiProject(project.directory)
+    assert kill_plugin_at(project, 12)
+    assert view.pending_creates("test") == []
+    recovery.sweep(view, "test", region=REGION, deployment_id=DEPLOYMENT)
+    project.up()
+    counted = inventory(cloud)
+    assert set(counted.values()) == {1}, (counted, capsys.readouterr().out)
+
+
+def test_what_the_state_does_not_know_is_taken_in_if_it_bears_the_stacks_tag(
+    new_project: Callable[[str], Project], cloud: Cloud
+) -> None:
+    """A role of the right name with somebody else's tag is left alone."""
+    project = new_project(PROGRAM)
+    view = PulumiProject(project.directory)
+    project.up()
+    before = view.ids("test")
+    exported = project.stack.export_stack()
+    resources = exported.deployment["resources"]
+    exported.deployment["resources"] = [item for item in resources if item["type"] not in FORGOTTEN]
+    project.stack.import_stack(exported)
+    forgotten = before - view.ids("test")
+    assert len(forgotten) > len(FORGOTTEN)
+    tags = [{"Key": "deployment-id", "Value": "somebody-else"}]
+    cloud.client("iam").tag_role(RoleName="probe-1", Tags=tags)
+    recovery.sweep(view, "test", region=REGION, deployment_id=DEPLOYMENT)
+    assert before - view.ids("test") == {"probe-1", *(id_ for id_ in forgotten if id_.endswith(":probe"))}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
