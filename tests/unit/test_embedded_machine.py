@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
 from embedded.network import occupied
+from embedded.node import cgroups
 from embedded.node.cgroups import hierarchies
 from embedded.node.machine_record import CHANGED_BY_KUBELET, MachineRecord
 from embedded.preconditions import Machine, check_ports_free, problems
@@ -177,3 +179,25 @@ def test_only_directories_that_were_not_there_are_removed_and_only_when_empty(
     (kubelet / "somebodys").write_text("")
     machine.restore("one")
     assert (kubelet / "somebodys").exists()
+
+
+def test_groups_that_go_while_they_are_listed_hide_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kubelet removes groups of ended pods at any moment, that of a listing included."""
+    for pid, group in enumerate(("here", "gone", "there"), start=1):
+        (tmp_path / "cloud" / "kubepods" / group).mkdir(parents=True)
+        (tmp_path / "cloud" / "kubepods" / group / "cgroup.procs").write_text(f"{pid}\n")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 0:1 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    monkeypatch.setattr(cgroups, "_MOUNTS", mounts)
+    listed = os.scandir
+
+    def scandir(path: str) -> Any:
+        if Path(path).name == "gone":
+            (Path(path) / "cgroup.procs").unlink(missing_ok=True)
+            Path(path).rmdir()
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert cgroups.processes("cloud") == {1, 3}

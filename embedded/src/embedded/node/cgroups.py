@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -62,9 +63,15 @@ def processes(name: str) -> set[int]:
 
 
 def _pids_below(directory: Path) -> Iterator[int]:
-    for file in directory.rglob("cgroup.procs"):
+    for group in _groups(directory):
         with suppress(OSError):
-            yield from (int(line) for line in file.read_text().split())
+            yield from (int(line) for line in (group / "cgroup.procs").read_text().split())
+
+
+def _groups(directory: Path) -> list[Path]:
+    """A group and those below it, outermost first."""
+    # Not rglob: kubelet and containerd remove groups meanwhile, which a walk leaves out and rglob fails at.
+    return [Path(found) for found, _, _ in os.walk(directory)]
 
 
 def kill(name: str) -> None:
@@ -79,8 +86,6 @@ def kill(name: str) -> None:
 def remove(name: str) -> None:
     """Remove the groups, innermost first; whatever still lives in them keeps its own."""
     for directory in directories(name):
-        for below in sorted((path for path in directory.rglob("*") if path.is_dir()), reverse=True):
+        for group in reversed(_groups(directory)):
             with suppress(OSError):
-                below.rmdir()
-        with suppress(OSError):
-            directory.rmdir()
+                group.rmdir()
