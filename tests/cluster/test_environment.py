@@ -6,16 +6,21 @@ The last two tests end it, so they stay last.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import os
 import re
+import time
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+import survival
 from canary_breaks import Breaks
+from embedded.identity import CloudIdentity
 from pod_access import ALLOWED, worker_says
 from witness import (
     DOWN_SECONDS,
@@ -59,13 +64,7 @@ def test_the_canary_passes_and_its_logs_are_in_the_bucket(environment: Environme
 
 def test_the_canarys_user_starts_the_canary_and_nothing_else(environment: Environment) -> None:
     """Before the rights are changed: Airflow keeps those of a user for half a minute."""
-    exports = environments.Exports.of(STACK, environment.outputs)
-    with (
-        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
-        port_forward(access, exports.api_server_service) as forward,
-        AirflowApi(forward.url) as airflow,
-    ):
-        airflow.login(*canary_run.login_of(access.secret("airflow-canary-user"), "airflow-canary-user"))
+    with _airflow(environment) as airflow:
         answers = {
             path: airflow.status(f"/api/v2/{path}")
             for path in ("dags/canary", "connections", "variables", "pools", "config", "dags/other")
@@ -218,6 +217,30 @@ def test_a_worker_reaches_what_is_its_own_and_nothing_else(environment: Environm
     }
 
 
+def test_everything_survives_the_kill_of_every_part(environment: Environment) -> None:
+    """kill -9 of all that runs, pods too: after `embedded up` AWS, cluster and state agree, and work."""
+    s3, bucket = boto3.client("s3"), environment.outputs["logsBucket"]
+    kept = _keys(s3, bucket)
+    canary_runs = {match[1] for key in kept if (match := re.search(r"dag_id=canary/run_id=([^/]+)/", key))}
+    assert canary_runs
+    parts = {part["pid"] for part in parsed("embedded", "status", "--json")}
+    since = time.time()
+    # Containers and what holds them are no parts.
+    assert survival.kill_everything(CloudIdentity.of(ROOT)) > parts
+    succeed("embedded", "up", seconds=600)
+    survival.await_parts()
+    assert _keys(s3, bucket) >= kept
+    refreshed = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--refresh")
+    ended = run(*refreshed, "--expect-no-changes", "--stack", environment.stack, seconds=UP_SECONDS)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    survival.await_pods(environment, since)
+    with _airflow(environment) as airflow:
+        # They are rows of the database; a run that is not there is an error.
+        assert all(airflow.run_state("canary", name) for name in canary_runs)
+    answer = json.loads(succeed("airflow-env", "canary", STACK, "--json", seconds=900))
+    assert [row for row in answer["rows"] if row["outcome"] != "passed"] == []
+
+
 def test_down_leaves_nothing_of_the_environment(environment: Environment) -> None:
     there = listing()
     assert environment.namespace in there["namespaces"]
@@ -235,6 +258,19 @@ def test_down_all_leaves_what_was_there_before(environment: Environment) -> None
     succeed("airflow-env", "down", "--all", seconds=DOWN_SECONDS)
     after = listing()
     assert {kind: after[kind] - environment.before[kind] for kind in after} == {kind: set() for kind in after}
+
+
+@contextlib.contextmanager
+def _airflow(environment: Environment) -> Iterator[AirflowApi]:
+    """Airflow's API, as the canary's user."""
+    exports = environments.Exports.of(STACK, environment.outputs)
+    with (
+        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
+        port_forward(access, exports.api_server_service) as forward,
+        AirflowApi(forward.url) as airflow,
+    ):
+        airflow.login(*canary_run.login_of(access.secret("airflow-canary-user"), "airflow-canary-user"))
+        yield airflow
 
 
 def _keys(client: object, bucket: str) -> set[str]:

@@ -30,6 +30,16 @@ def residue(identity: CloudIdentity) -> list[str]:
     ]
 
 
+def processes(identity: CloudIdentity) -> set[int]:
+    """All processes of the cloud by what they are and where they run, whatever pid files say."""
+    return {
+        *processes_in_node(identity),
+        *shims(NodeLayout(identity)),
+        *cgroups.processes(identity.name),
+        *strays(identity),
+    }
+
+
 def processes_in_node(identity: CloudIdentity) -> list[int]:
     """All processes in the node's network namespace: daemons, shims, pods on the node's own network."""
     try:
@@ -81,13 +91,7 @@ def _is_postgres(pid: int) -> bool:
 def _processes(identity: CloudIdentity) -> Iterator[str]:
     supervisor = Supervisor(identity)
     yield from (f"process {name}" for name in supervisor.names() if supervisor.alive(name))
-    pids = {
-        *processes_in_node(identity),
-        *shims(NodeLayout(identity)),
-        *cgroups.processes(identity.name),
-        *strays(identity),
-    }
-    for pid in sorted(pids):
+    for pid in sorted(processes(identity)):
         yield f"process {pid} ({' '.join(process_table.command_line(pid))[:80]})"
 
 
