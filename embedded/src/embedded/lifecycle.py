@@ -102,7 +102,15 @@ def _start_kubernetes(
     wait(parts.aws)
     register(KubernetesApi(identity))
     cgroups.make(identity.name)
-    later = (parts.controller_manager, parts.scheduler, parts.coredns, parts.kubelet, parts.kube_proxy)
+    later = (
+        parts.controller_manager,
+        parts.scheduler,
+        parts.coredns,
+        # Before the kubelet: no pod of an earlier run comes back unrestricted.
+        parts.network_policies,
+        parts.kubelet,
+        parts.kube_proxy,
+    )
     for part in later:
         start(part)
     for part in later:

@@ -159,7 +159,7 @@ def _configure_node_side(identity: CloudIdentity) -> None:
     # PREROUTING is for pods, OUTPUT for pods on the node's own network.
     for chain in ("PREROUTING", "OUTPUT"):
         rule = _redirection(identity, chain)
-        if not succeeds(_node_command(identity, ["iptables", "--wait", "-t", "nat", "-C", *rule])):
+        if not succeeds(node_command(identity, ["iptables", "--wait", "-t", "nat", "-C", *rule])):
             in_node(identity, ["iptables", "--wait", "-t", "nat", "-A", *rule])
 
 
@@ -193,10 +193,11 @@ def is_up(identity: CloudIdentity) -> bool:
 
 def in_node(identity: CloudIdentity, command: Iterable[str]) -> str:
     """Run a tool in the node's network namespace; its output."""
-    return run(_node_command(identity, command))
+    return run(node_command(identity, command))
 
 
-def _node_command(identity: CloudIdentity, command: Iterable[str]) -> list[str]:
+def node_command(identity: CloudIdentity, command: Iterable[str]) -> list[str]:
+    """The command line that runs a tool in the node's network namespace."""
     return ["nsenter", f"--net={identity.network_namespace}", "--", *command]
 
 

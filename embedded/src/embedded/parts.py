@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from embedded.aws_api.part import aws_api_part
 from embedded.identity import CloudIdentity
+from embedded.network_policies.part import network_policies_part
 from embedded.node import control_plane, worker
 from embedded.node.credentials import NodeCredentials
 from embedded.node.layout import NodeLayout
@@ -27,6 +28,7 @@ class CloudParts:
     coredns: Part
     kubelet: Part
     kube_proxy: Part
+    network_policies: Part
 
     def __iter__(self) -> Iterator[Part]:
         return (getattr(self, field.name) for field in fields(self))
@@ -45,4 +47,5 @@ def cloud_parts(identity: CloudIdentity, tools: Toolchain, credentials: NodeCred
         coredns=worker.coredns(layout, tools),
         kubelet=worker.kubelet(layout),
         kube_proxy=worker.kube_proxy(layout),
+        network_policies=network_policies_part(layout),
     )

@@ -17,6 +17,7 @@ from embedded.node.layout import NodeLayout
 
 APISERVER_KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 COREDNS_USER = "system:coredns"
+NETWORK_POLICIES_USER = "system:network-policies"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class NodeCredentials:
 def administrator_certificate(identity: CloudIdentity) -> CertificateFiles:
     """The client certificate of the cloud's administrator: group system:masters, which RBAC lets do all."""
     return issue(identity, "administrator", "embedded-administrator", ["system:masters"])
+
+
+def network_policies_certificate(identity: CloudIdentity) -> CertificateFiles:
+    """The client certificate of what enforces network policies."""
+    return issue(identity, "network-policies", NETWORK_POLICIES_USER)
 
 
 def ensure_credentials(layout: NodeLayout) -> NodeCredentials:

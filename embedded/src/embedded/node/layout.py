@@ -74,6 +74,11 @@ class NodeLayout:
         return self.base / "rds.hosts"
 
     @property
+    def network_policy_rules(self) -> Path:
+        """What is enforced now, in the format of iptables-restore; as short-lived as the node's network."""
+        return self.identity.run_directory / "network-policies.rules"
+
+    @property
     def service_account_key(self) -> Path:
         return self.identity.certificate_authority.parent / "service-account.key"
 

@@ -8,7 +8,7 @@ from typing import Any
 from embedded.aws_api.eks import policy_bindings
 from embedded.identity import CloudIdentity
 from embedded.node import auto_mode
-from embedded.node.credentials import APISERVER_KUBELET_CLIENT, COREDNS_USER
+from embedded.node.credentials import APISERVER_KUBELET_CLIENT, COREDNS_USER, NETWORK_POLICIES_USER
 from embedded.node.kubernetes_api import KubernetesApi
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -22,27 +22,37 @@ def register(api: KubernetesApi) -> None:
     """Apply all of it; changes nothing when it is there."""
     for definition in auto_mode.manifests():
         api.apply(f"{_DEFINITIONS_PATH}/{definition['metadata']['name']}", definition)
-    for manifest in (_dns_role(), _dns_binding(), _kubelet_binding(), *policy_bindings.manifests()):
+    for manifest in (*_roles(), _kubelet_binding(), *policy_bindings.manifests()):
         plural = f"{manifest['kind'].lower()}s"
         api.apply(f"{_RBAC_PATH}/{plural}/{manifest['metadata']['name']}", manifest)
     api.apply(f"{_WEBHOOK_PATH}/{_WEBHOOK_NAME}", _webhook(api.identity))
 
 
-def _dns_role() -> dict[str, Any]:
-    read = ["list", "watch"]
-    return {
+def _roles() -> list[dict[str, Any]]:
+    """What the cloud's own readers of the API may read."""
+    return [
+        *_reader(
+            COREDNS_USER,
+            {"apiGroups": [""], "resources": ["services", "pods", "namespaces"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]},
+        ),
+        *_reader(
+            NETWORK_POLICIES_USER,
+            {"apiGroups": [""], "resources": ["pods", "namespaces"]},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["amazon-vpc-cni"]},
+        ),
+    ]
+
+
+def _reader(user: str, *resources: dict[str, Any]) -> list[dict[str, Any]]:
+    role = {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRole",
-        "metadata": {"name": COREDNS_USER},
-        "rules": [
-            {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": read},
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
-        ],
+        "metadata": {"name": user},
+        "rules": [{**one, "verbs": ["list", "watch"]} for one in resources],
     }
-
-
-def _dns_binding() -> dict[str, Any]:
-    return _binding(COREDNS_USER, COREDNS_USER, COREDNS_USER)
+    return [role, _binding(user, user, user)]
 
 
 def _kubelet_binding() -> dict[str, Any]:
