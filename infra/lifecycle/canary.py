@@ -253,7 +253,7 @@ def _database_row(evidence: Evidence) -> Row:
     report = evidence.report("read")
     found, attempt = report.get("credentials"), report.get("database") or {}
     network = str(attempt.get("network", "unknown"))
-    told = "open: nothing enforces a network policy between them" if network == "open" else network
+    told = "open, as to every pod of the cluster" if network == "open" else network
     if isinstance(found, list):
         held = ", ".join(found) or "none"
     else:

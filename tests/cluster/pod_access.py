@@ -1,16 +1,18 @@
-"""A pod with the workers' role that tries what it may and may not do in AWS, and says what came of it."""
+"""Pods that try what they may and may not do, in AWS and on the network, and say what came of it."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from witness import Environment, parsed
+from witness import Environment, parsed, succeed
 
 ALLOWED = "allowed"
 
+_WORKER = "worker"
+
 # Runs in the pod with Airflow's own boto3, which finds endpoint, authority and role as on EKS.
-_PROGRAM = """
+_ACCESS = """
 import json, os, sys, urllib.parse
 import boto3
 from botocore.exceptions import ClientError
@@ -42,36 +44,79 @@ print("SAID " + json.dumps(said))
 """
 
 
+# A refusal comes from the other side as an answer does: only silence is the work of a policy.
+_CONNECT = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def reaches(address):
+    try:
+        socket.create_connection(tuple(address), timeout=4).close()
+    except TimeoutError:
+        return False
+    except ConnectionRefusedError:
+        pass
+    return True
+
+with ThreadPoolExecutor(32) as pool:
+    print("SAID " + json.dumps(list(pool.map(reaches, json.loads(sys.argv[1])))))
+"""
+
+
+def labels_of(environment: Environment, component: str) -> dict[str, str]:
+    """Labels of the chart's pods."""
+    return {"tier": "airflow", "component": component, "release": environment.outputs["releaseName"]}
+
+
 def worker_says(environment: Environment, names: dict[str, str]) -> dict[str, str]:
     """What each attempt of a pod with the workers' service account came to: allowed, or AWS's error code."""
-    pod = "access-of-a-worker"
-    environment.kubectl("run", pod, "--image", "unused", "--overrides", json.dumps(_pod(environment, names)))
-    try:
-        phase = "--for=jsonpath={.status.phase}=Succeeded"
-        environment.kubectl("wait", "pod", pod, phase, "--timeout", "90s")
-        lines = environment.kubectl("logs", pod).splitlines()
-    finally:
-        environment.kubectl("delete", "pod", pod, "--ignore-not-found", "--grace-period", "0")
-    said: dict[str, str] = json.loads(next(line for line in lines if line.startswith("SAID "))[5:])
+    metadata = {"namespace": environment.namespace, "labels": labels_of(environment, _WORKER)}
+    said: dict[str, str] = _says(environment, metadata, _ACCESS, names, service_account="airflow-worker")
     return said
 
 
-def _pod(environment: Environment, names: dict[str, str]) -> dict[str, Any]:
-    """A pod as the workers' are: their service account, image, labels and user."""
-    worker = ("--selector", "component=scheduler", "--output", "json")
-    scheduler = parsed("kubectl", "--namespace", environment.namespace, "get", "pods", *worker)["items"][0]
+def reached(
+    environment: Environment, namespace: str, labels: dict[str, str], addresses: list[tuple[str, int]]
+) -> list[bool]:
+    """Which addresses answer a pod with these labels."""
+    metadata = {"namespace": namespace, "labels": labels}
+    said: list[bool] = _says(environment, metadata, _CONNECT, addresses)
+    return said
+
+
+def _says(
+    environment: Environment, metadata: dict[str, Any], program: str, given: Any, **options: str
+) -> Any:
+    pod = "access-probe"
+    overrides = json.dumps(_pod(environment, metadata, [program, json.dumps(given)], **options))
+    kubectl = ("kubectl", "--namespace", metadata["namespace"])
+    succeed(*kubectl, "run", pod, "--image", "unused", "--overrides", overrides)
+    try:
+        phase = "--for=jsonpath={.status.phase}=Succeeded"
+        succeed(*kubectl, "wait", "pod", pod, phase, "--timeout", "90s")
+        lines = succeed(*kubectl, "logs", pod).splitlines()
+    finally:
+        succeed(*kubectl, "delete", "pod", pod, "--ignore-not-found", "--grace-period", "0")
+    return json.loads(next(line for line in lines if line.startswith("SAID "))[5:])
+
+
+def _pod(
+    environment: Environment, metadata: dict[str, Any], arguments: list[str], service_account: str = "default"
+) -> dict[str, Any]:
+    """A pod of Airflow's image, as restricted as the workers' are."""
+    scheduler = ("--selector", "component=scheduler", "--output", "json")
+    found = parsed("kubectl", "--namespace", environment.namespace, "get", "pods", *scheduler)["items"][0]
     container = {
-        "name": "worker",
-        "image": scheduler["spec"]["containers"][0]["image"],
-        "command": ["python", "-c", _PROGRAM, json.dumps(names)],
+        "name": "probe",
+        "image": found["spec"]["containers"][0]["image"],
+        "command": ["python", "-c", *arguments],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    labels = {"tier": "airflow", "component": "worker", "release": environment.outputs["releaseName"]}
     return {
         "apiVersion": "v1",
-        "metadata": {"labels": labels},
+        "metadata": {"labels": metadata["labels"]},
         "spec": {
-            "serviceAccountName": "airflow-worker",
+            "serviceAccountName": service_account,
             "restartPolicy": "Never",
             "securityContext": {
                 "runAsUser": 50000,

@@ -21,7 +21,8 @@ import pytest
 import survival
 from canary_breaks import Breaks
 from embedded.identity import CloudIdentity
-from pod_access import ALLOWED, worker_says
+from network_policy_rules import STRANGER, Pod, airflow, allowed
+from pod_access import ALLOWED, reached, worker_says
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -215,6 +216,35 @@ def test_a_worker_reaches_what_is_its_own_and_nothing_else(environment: Environm
         "read other secret": "AccessDeniedException",
         "delete own secret": "AccessDeniedException",
     }
+
+
+@pytest.mark.contract(
+    "eks",
+    "Where the switch of network policies is on, packets that no policy lets through are dropped",
+    "https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html",
+)
+def test_packets_pass_as_the_network_policies_say(environment: Environment) -> None:
+    policies = json.loads(environment.kubectl("get", "networkpolicies", "--output", "json"))["items"]
+    specs = [policy["spec"] for policy in policies]
+    pods = json.loads(environment.kubectl("get", "pods", "--selector", "tier=airflow", "--output", "json"))
+    targets = [
+        (pod["metadata"]["labels"]["component"], pod["status"]["podIP"], port["containerPort"])
+        for pod in pods["items"]
+        if pod["status"]["phase"] == "Running"
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports", [])
+        if port.get("protocol", "TCP") == "TCP"
+    ]
+    sources = {"worker": airflow("worker"), "unlabelled": Pod({}), "stranger": STRANGER}
+    seen, expected = {}, {}
+    for name, source in sources.items():
+        namespace = "default" if source is STRANGER else environment.namespace
+        answers = reached(environment, namespace, source.labels, [target[1:] for target in targets])
+        for (component, _, port), answer in zip(targets, answers, strict=True):
+            seen[name, component, port] = answer
+            expected[name, component, port] = allowed(specs, source, airflow(component), port)
+    assert {True, False} == set(expected.values())
+    assert seen == expected
 
 
 def test_everything_survives_the_kill_of_every_part(environment: Environment) -> None:

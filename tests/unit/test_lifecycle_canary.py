@@ -172,7 +172,7 @@ def test_a_closed_network_is_no_fault_and_is_told() -> None:
 
 def test_an_open_network_is_told() -> None:
     (row,) = [row for row in judge(good_evidence()) if row.name == "task pod without database access"]
-    assert "nothing enforces a network policy" in row.detail
+    assert "open, as to every pod" in row.detail
 
 
 def test_without_a_witness_in_the_database_its_rows_fail_alone() -> None:
