@@ -68,7 +68,7 @@ def _start(identity: CloudIdentity, tools: Toolchain, announce: Announce) -> lis
             started.append(part.name)
 
     def wait(part: Part) -> None:
-        announce(f"{part.name}: {part.address}")
+        announce(f"{part.name}: {part.address}" if part.address else part.name)
         supervisor.wait_ready(part)
 
     announce(f"network {identity.block}")
