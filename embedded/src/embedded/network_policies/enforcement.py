@@ -136,7 +136,7 @@ def apply(cluster: Cluster, rules_file: Path) -> None:
     for hook in HOOKS:
         if not _hooked(hook):
             run(["iptables", "--wait", "-t", "mangle", "-A", hook, "-j", rules.ENTRY])
-    _log.info("%d pods are restricted, by %d policies", len(made) - 1, len(cluster.policies))
+    _log.info("%d policies restrict pods by %d chains", len(cluster.policies), len(made) - 1)
 
 
 def _chains() -> list[str]:
