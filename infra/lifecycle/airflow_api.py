@@ -133,9 +133,12 @@ class AirflowApi:
         return [dict(item) for item in found]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> TaskLog:
-        """The log of one try, and where Airflow read it."""
+        """The log of one try, and where Airflow read it; empty for a try that there never was."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        return parse_log(self._get(path, full_content="true").get("content", []))
+        response = self._ask(path, full_content="true")
+        if response.status_code == 404:
+            return TaskLog((), "")
+        return parse_log(self._answer(response).get("content", []))
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
         """What a task handed over under `key`; None when there is nothing."""

@@ -7,12 +7,12 @@ collected by `infra/lifecycle/canary_gather.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from infra.lifecycle.airflow_api import TaskLog
-from infra.lifecycle.report import Row
+from infra.lifecycle.report import Outcome, Row
 from infra.naming import DATABASE_CA_FILE
 
 DAG_ID = "canary"
@@ -39,6 +39,8 @@ class TaskEvidence:
     """What is known of one task after the run."""
 
     state: str
+    hostname: str = ""
+    """The machine that Airflow saw the task on: its pod's name, told by the part that starts the task."""
     report: Report = field(default_factory=dict)
     """What the task returned; empty when it returned nothing."""
     api_log: TaskLog = field(default=TaskLog((), ""))
@@ -71,23 +73,30 @@ class Evidence:
         found = self.tasks.get(task)
         return found.report if found is not None and found.report.get("nonce") == self.nonce else {}
 
+    def state(self, task: str) -> str:
+        """How a task ended; "absent" when it never began."""
+        return self.tasks[task].state if task in self.tasks else "absent"
+
+    def pod(self, task: str) -> str:
+        """The pod that Airflow saw a task in; "none" when it never began."""
+        return (self.tasks[task].hostname if task in self.tasks else "") or "none"
+
 
 def judge(evidence: Evidence) -> list[Row]:
     """One row per promise."""
-    return [
-        _health_row(evidence),
-        _run_row(evidence),
-        _logs_row(evidence),
-        _pods_row(evidence),
-        _xcom_row(evidence),
-        _large_xcom_row(evidence),
-        _connection_row(evidence),
-        _fernet_row(evidence),
-        _tls_row(evidence),
-        _database_row(evidence),
-        _foreign_secret_row(evidence),
-        _user_row(evidence),
-    ]
+    return [_judged(row(evidence), evidence, tasks) for row, tasks in _ROWS]
+
+
+def _judged(row: Row, evidence: Evidence, tasks: tuple[str, ...]) -> Row:
+    """The row, unless a task that it needs ended without a report: then nothing is known of its promise.
+
+    The row of the run is red then, and says why; a red row for each of its consequences would hide that.
+    """
+    silent = [task for task in tasks if evidence.state(task) != "success" and not evidence.report(task)]
+    if not silent:
+        return row
+    seen = ", ".join(f"{task} {evidence.state(task)}" for task in silent)
+    return Row(row.name, Outcome.NOT_JUDGED, f"no report of: {seen}")
 
 
 def _health_row(evidence: Evidence) -> Row:
@@ -98,7 +107,7 @@ def _health_row(evidence: Evidence) -> Row:
 
 
 def _run_row(evidence: Evidence) -> Row:
-    states = {task: evidence.tasks[task].state if task in evidence.tasks else "absent" for task in TASKS}
+    states = {task: evidence.state(task) for task in TASKS}
     passed = evidence.run_state == "success" and all(state == "success" for state in states.values())
     seen = ", ".join(f"{task} {state}" for task, state in states.items())
     return Row.judged(
@@ -142,8 +151,8 @@ def _log_problem(evidence: Evidence, task: str) -> str:
 
 
 def _pods_row(evidence: Evidence) -> Row:
-    """The pods that the tasks name must be two, and the cluster must have placed each of them on a node."""
-    pods = [str(evidence.report(task).get("pod", "none")) for task in TASKS]
+    """The tasks' pods must be two, and the cluster must have placed each of them on a node."""
+    pods = [evidence.pod(task) for task in TASKS]
     unknown = [pod for pod in pods if pod not in evidence.scheduled_pods]
     seen = f"the cluster placed no pod {', '.join(unknown)}" if unknown else ", ".join(pods)
     return Row.judged(
@@ -155,8 +164,11 @@ def _pods_row(evidence: Evidence) -> Row:
 
 
 def _xcom_row(evidence: Evidence) -> Row:
-    """The second task must have received what only the first one knew: its pod's name with the nonce."""
-    expected = {"nonce": evidence.nonce, "pod": evidence.report("write").get("pod")}
+    """The second task must have received what only the first one knew: its pod's name with the nonce.
+
+    What Airflow shows of the first one's report is the same XCom, so it is no witness of what was written.
+    """
+    expected = {"nonce": evidence.nonce, "pod": evidence.pod("write")}
     received = evidence.report("read").get("received")
     return Row.judged(
         "XCom from pod to pod",
@@ -288,6 +300,23 @@ def _user_row(evidence: Evidence) -> Row:
         asked,
         "Airflow's role Canary has more rights than it was made with: Airflow's UI, Security, List Roles.",
     )
+
+
+# Each promise, and the tasks whose report it is judged by.
+_ROWS: tuple[tuple[Callable[[Evidence], Row], tuple[str, ...]], ...] = (
+    (_health_row, ()),
+    (_run_row, ()),
+    (_logs_row, TASKS),
+    (_pods_row, TASKS),
+    (_xcom_row, TASKS),
+    (_large_xcom_row, TASKS),
+    (_connection_row, ("read",)),
+    (_fernet_row, TASKS),
+    (_tls_row, ()),
+    (_database_row, ("read",)),
+    (_foreign_secret_row, ("read",)),
+    (_user_row, ()),
+)
 
 
 def s3_source(log: TaskLog) -> str | None:

@@ -106,7 +106,8 @@ def _task_evidence(
     tries = max(1, int(instance.get("try_number") or 1))
     report = witnesses.airflow.xcom(DAG_ID, run_id, task, "return_value")
     log, text = _log(witnesses, run_id, task, tries, log_deadline if state == "success" else 0)
-    return TaskEvidence(state, report if isinstance(report, dict) else {}, log, text)
+    hostname = str(instance.get("hostname") or "")
+    return TaskEvidence(state, hostname, report if isinstance(report, dict) else {}, log, text)
 
 
 def _log(

@@ -28,9 +28,16 @@ class Outcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_APPLICABLE = "not applicable"
+    NOT_JUDGED = "not judged"
+    """Another check failed, whose success this one needs."""
 
 
-_COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_APPLICABLE: "yellow"}
+_COLOURS = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "red",
+    Outcome.NOT_APPLICABLE: "yellow",
+    Outcome.NOT_JUDGED: "yellow",
+}
 
 
 @dataclass(frozen=True)

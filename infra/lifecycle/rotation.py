@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import yaml
 
 from infra import cluster_job, naming
 from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
 from infra.components.airflow_secrets import FERNET_KEY
-from infra.job_pod import JobPod, job_spec
+from infra.job_pod import JobPod, job_spec, scripts
 from infra.key_ring import ROTATION_VARIABLE, RequestVerb, RotatedKey
 from infra.lifecycle import deployment, environments
 from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
@@ -34,6 +35,7 @@ AFTERWARDS = {
 }
 # A large installation has some thousands of Connections; a value takes milliseconds.
 JOB_SECONDS = 1800
+SCRIPT = "fernet_rotation.py"
 
 
 def rotate(key: RotatedKey, stack: str) -> None:
@@ -71,6 +73,7 @@ def _request(stack: str, key: RotatedKey, verb: RequestVerb) -> None:
 def _encrypt_anew(exports: environments.Exports, stack: str) -> None:
     """Run Airflow's own command in a Job of the image that runs, which knows the database as it is."""
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
+        refuse_another_script(access.json("get", "configmap", naming.JOB_SCRIPTS_CONFIG_MAP), stack)
         pod = encryption_pod(_running_image(access, exports.release_name))
         spec = job_spec(pod, deadline_seconds=JOB_SECONDS, retries=1)
         kubeconfig = json.dumps(yaml.safe_load(access.kubeconfig.read_text(encoding="utf-8")))
@@ -87,10 +90,24 @@ def _encrypt_anew(exports: environments.Exports, stack: str) -> None:
         )
 
 
+def refuse_another_script(config_map: Mapping[str, Any], stack: str) -> None:
+    """Stop when the Job would run another script than this checkout's: the cluster has that of the last `up`.
+
+    Raises:
+        LifecycleError: it is another one, or there is none.
+    """
+    if (config_map.get("data") or {}).get(SCRIPT) != scripts()[SCRIPT]:
+        raise LifecycleError(
+            f"The script {SCRIPT} in the cluster is not the one of this checkout: another version deployed "
+            f"{stack}. No key was changed.",
+            f"Run `airflow-env up {stack}`, which brings it there, then `airflow-env rotate fernet {stack}`.",
+        )
+
+
 def encryption_pod(image: str) -> JobPod:
     """The pod that encrypts anew, with Airflow's connection and ring of keys."""
     return JobPod(
-        script="fernet_rotation.py",
+        script=SCRIPT,
         image=image,
         service_account=naming.SERVICE_ACCOUNTS.migration,
         environment={},

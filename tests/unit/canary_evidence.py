@@ -58,7 +58,7 @@ def task_evidence(task: str) -> TaskEvidence:
     # The object holds one JSON document a line, the API gives the event alone.
     stored = f'{{"timestamp":"2026-01-01T00:00:00Z","level":"info","event":"{marker(task)}"}}\n'
     return TaskEvidence(
-        "success", REPORTS[task], TaskLog((source(task),), f"start\n{marker(task)}\nend"), stored
+        "success", PODS[task], REPORTS[task], TaskLog((source(task),), f"start\n{marker(task)}\nend"), stored
     )
 
 

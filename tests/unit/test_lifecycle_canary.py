@@ -13,7 +13,7 @@ from canary_evidence import BUCKET, DATABASE, NONCE, POOLED_DATABASE, good_evide
 
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.canary import Evidence, TaskEvidence, judge
-from infra.lifecycle.report import failed
+from infra.lifecycle.report import Outcome, failed
 from infra.settings_dag_parameters import CANARY_CONNECTION, XCOM_THRESHOLD_LIMIT
 
 DAG_FILE = Path(__file__).parents[2] / "dags" / "canary.py"
@@ -54,6 +54,15 @@ def _pooled(**parts: Any) -> Evidence:
     return replace(good_evidence(), database={**POOLED_DATABASE, **parts})
 
 
+def _handed_over(pod: str) -> Evidence:
+    """A database that gives all who read the first task's XCom the same wrong text."""
+    received = _reported("read", received={"nonce": NONCE, "pod": pod})
+    write = received.tasks["write"]
+    return replace(
+        received, tasks={**received.tasks, "write": replace(write, report={**write.report, "pod": pod})}
+    )
+
+
 def red(evidence: Evidence) -> list[str]:
     return [row.name for row in failed(judge(evidence))]
 
@@ -90,11 +99,14 @@ BROKEN: dict[str, list[Callable[[], Evidence]]] = {
     ],
     "two tasks in two pods": [
         lambda: replace(good_evidence(), scheduled_pods=frozenset({"canary-write-a1"})),
-        lambda: _reported("read", pod="canary-write-a1"),
+        lambda: _with_task("read", lambda found: replace(found, hostname="canary-write-a1")),
+        lambda: _with_task("read", lambda found: replace(found, hostname="")),
     ],
     "XCom from pod to pod": [
         lambda: _reported("read", received={"nonce": NONCE, "pod": "elsewhere"}),
         lambda: _reported("read", received=None),
+        # Both ends see the same wrong value.
+        lambda: _handed_over("canary-other-a1"),
     ],
     "large XCom over S3": [
         lambda: replace(good_evidence(), large_xcoms=()),
@@ -180,21 +192,33 @@ def test_without_a_witness_in_the_database_its_rows_fail_alone() -> None:
     assert red(evidence) == ["Fernet round trip", "verify-full to the database"]
 
 
+TOLD_BY_TASKS = set(ROWS) - {
+    "all parts healthy",
+    "DAG run succeeds",
+    "verify-full to the database",
+    "rights of the canary's user",
+}
+
+
 def test_a_report_of_another_run_counts_for_nothing() -> None:
     """Everything that the task reports is red then; what others saw stays green."""
-    green = {"all parts healthy", "DAG run succeeds", "logs read back from S3"}
-    others = {"verify-full to the database", "rights of the canary's user"}
-    assert set(red(_reported("read", nonce="0ld"))) == set(ROWS) - green - others
+    others = {"logs read back from S3", "two tasks in two pods"}
+    assert set(red(_reported("read", nonce="0ld"))) == TOLD_BY_TASKS - others
 
 
-def test_a_task_that_never_ran_fails_what_it_would_have_shown() -> None:
+@pytest.mark.parametrize("absent", [("read",), ("write", "read")])
+def test_what_a_task_without_a_report_would_have_shown_is_not_judged(absent: tuple[str, ...]) -> None:
+    """The run alone is red, and says which task; no consequence passes, and none hides the cause."""
     good = good_evidence()
-    names = red(replace(good, tasks={"write": good.tasks["write"]}))
-    assert set(names) == set(ROWS) - {
-        "all parts healthy",
-        "verify-full to the database",
-        "rights of the canary's user",
-    }
+    gone = {task: TaskEvidence("failed") for task in absent}
+    rows = judge(replace(good, run_state="failed", tasks={**good.tasks, **gone}))
+    assert [row.name for row in failed(rows)] == ["DAG run succeeds"]
+    assert {row.name for row in rows if row.outcome is Outcome.NOT_JUDGED} == TOLD_BY_TASKS
+
+
+def test_a_task_without_a_report_that_airflow_calls_a_success_is_judged() -> None:
+    """Nothing else would be red then."""
+    assert {"Connection from Secrets Manager", "large XCom over S3"} <= set(red(_reported("read", nonce="")))
 
 
 def _constants() -> dict[str, Any]:

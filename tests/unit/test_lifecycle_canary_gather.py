@@ -14,7 +14,7 @@ from infra.lifecycle import canary_gather
 from infra.lifecycle.airflow_api import AirflowApi
 from infra.lifecycle.canary import Evidence, judge
 from infra.lifecycle.canary_gather import FORBIDDEN_PATHS, Witnesses, gather
-from infra.lifecycle.report import failed
+from infra.lifecycle.report import Outcome, failed
 
 
 class _Airflow:
@@ -48,7 +48,10 @@ class _Airflow:
     def _run(self, path: str) -> httpx.Response:
         if path.endswith("/taskInstances"):
             state = self.end if self.asked_for_run > 1 else "running"
-            found = [{"task_id": task, "state": state, "try_number": 1} for task in PODS]
+            found = [
+                {"task_id": task, "state": state, "try_number": 1, "hostname": pod}
+                for task, pod in PODS.items()
+            ]
             return httpx.Response(200, json={"task_instances": found})
         if "/dagRuns/" in path:
             self.asked_for_run += 1
@@ -67,7 +70,9 @@ def _task_of(path: str) -> str:
     return path.split("/taskInstances/")[1].split("/")[0]
 
 
-def _gather(airflow: _Airflow, read: Callable[[str], str | None]) -> Evidence:
+def _gather(
+    airflow: Callable[[httpx.Request], httpx.Response], read: Callable[[str], str | None]
+) -> Evidence:
     with AirflowApi("http://airflow.test", transport=httpx.MockTransport(airflow)) as api:
         witnesses = Witnesses(
             airflow=api,
@@ -119,6 +124,20 @@ def test_an_object_that_s3_does_not_have_fails_although_airflow_shows_a_log() ->
 def test_a_failed_run_is_evidence_and_no_error() -> None:
     names = [row.name for row in failed(judge(_gather(_Airflow(end="failed"), _stored)))]
     assert names == ["DAG run succeeds"]
+
+
+def test_a_task_that_never_began_is_no_error_either() -> None:
+    """Airflow has neither a log nor an XCom of it, and says 404."""
+
+    def without_tries(request: httpx.Request) -> httpx.Response:
+        if "/logs/" in request.url.path or "/xcomEntries/" in request.url.path:
+            return httpx.Response(404, json={"detail": "TaskInstance not found"})
+        return airflow(request)
+
+    airflow = _Airflow(end="failed")
+    rows = judge(_gather(without_tries, lambda url: None))
+    assert [row.name for row in failed(rows)] == ["DAG run succeeds"]
+    assert Outcome.NOT_JUDGED in {row.outcome for row in rows}
 
 
 def test_a_user_that_may_more_than_it_should_is_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,17 @@ def test_values_that_cannot_be_encrypted_anew_stop_the_rotation_before_a_key_is_
     with pytest.raises(LifecycleError, match="2 values need another key"):
         rotation.rotate(RotatedKey.FERNET, "team-a")
     assert steps == []
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"fernet_rotation.py": "print('of the year before')"}], ids=["none", "old"]
+)
+def test_a_cluster_with_another_script_is_sent_to_up_first(data: dict[str, str]) -> None:
+    with pytest.raises(LifecycleError, match="No key was changed") as refused:
+        rotation.refuse_another_script({"data": data}, "team-a")
+    assert "airflow-env up team-a" in refused.value.next_step
+    script = Path(fernet_rotation.__file__).read_text()
+    rotation.refuse_another_script({"data": {"fernet_rotation.py": script}}, "team-a")
 
 
 def test_what_another_key_encrypted_is_seen() -> None:
