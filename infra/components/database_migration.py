@@ -60,8 +60,8 @@ class DatabaseMigrationArgs:
 class DatabaseMigration(pulumi.ComponentResource):
     """A Job named by a hash of image, chart version and database: it runs again when one of these changes.
 
-    A Job can't be changed, so a new one is made, and the old one is removed after it succeeded. It has no
-    time to live: the Job that stays is the record of the migration that the running release relies on.
+    A Job can't be changed, so the old one is removed and a new one is made. It has no time to live: the Job
+    that stays is the record of the last migration, and says why it failed if it did.
     The Job takes the snapshot itself, since only it can see whether the database's revision will change.
     """
 
@@ -87,7 +87,13 @@ class DatabaseMigration(pulumi.ComponentResource):
                 annotations={"pulumi.com/replaceUnready": "true"},
             ),
             spec=cast(kubernetes.batch.v1.JobSpecArgs, spec),
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=seconds)),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                custom_timeouts=pulumi.CustomTimeouts(create=seconds),
+                # Beside a failed Job the one before would wait for its deletion, and would get it as the one
+                # that is wanted again, once the settings go back.
+                delete_before_replace=True,
+            ),
         )
         self.job_name = job.metadata.apply(lambda metadata: str(metadata.name))
         self.register_outputs({"jobName": self.job_name})

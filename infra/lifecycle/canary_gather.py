@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.lifecycle.airflow_api import AirflowApi, TaskLog
-from infra.lifecycle.canary import DAG_ID, Evidence, TaskEvidence, s3_source
+from infra.lifecycle.canary import DAG_ID, s3_source
+from infra.lifecycle.canary_evidence import Evidence, TaskEvidence
 
 # Airflow sets a task to success before its pod has sent the log; seen up to about 5 s on a small machine.
 LOG_SECONDS = 60.0

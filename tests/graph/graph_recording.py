@@ -60,6 +60,7 @@ class Registered:
     providers: dict[str, str]
     protect: bool
     retain_on_delete: bool
+    delete_before_replace: bool
     dependencies: frozenset[str]
     property_dependencies: frozenset[str]
     """URNs of resources whose outputs are among the inputs; the other dependencies were named."""
@@ -214,6 +215,7 @@ def _registered(request: Any, urn: str) -> Registered:
         providers=dict(request.providers),
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,
+        delete_before_replace=request.deleteBeforeReplace,
         dependencies=frozenset(request.dependencies),
         property_dependencies=frozenset(
             urn for of_property in request.propertyDependencies.values() for urn in of_property.urns

@@ -390,6 +390,11 @@ def test_order_of_a_deployment(environment_graph: Graph) -> None:
         assert environment_graph.reaches("airflow-release", f"secrets-{secret}")
 
 
+def test_a_migration_takes_the_place_of_the_one_before(environment_graph: Graph) -> None:
+    """Beside a failed Job, the one that settings of before want again would be deleted as the old one."""
+    assert environment_graph.one("migration-job").delete_before_replace
+
+
 def test_the_release_is_the_pinned_chart_and_waits(environment_graph: Graph) -> None:
     release = environment_graph.one("airflow-release").inputs
     assert release["name"] == "airflow"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from infra.lifecycle.airflow_api import TaskLog
-from infra.lifecycle.canary import Evidence, TaskEvidence
+from infra.lifecycle.canary_evidence import Evidence, TaskEvidence
 
 BUCKET = "logs-of-this-environment"
 NONCE = "5eed"

@@ -12,7 +12,8 @@ import pytest
 from canary_evidence import BUCKET, DATABASE, NONCE, POOLED_DATABASE, good_evidence, marker, source
 
 from infra.lifecycle.airflow_api import TaskLog
-from infra.lifecycle.canary import Evidence, TaskEvidence, judge
+from infra.lifecycle.canary import judge
+from infra.lifecycle.canary_evidence import Evidence, TaskEvidence
 from infra.lifecycle.report import Outcome, failed
 from infra.settings_dag_parameters import CANARY_CONNECTION, XCOM_THRESHOLD_LIMIT
 

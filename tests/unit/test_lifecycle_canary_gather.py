@@ -12,7 +12,8 @@ from canary_evidence import BUCKET, DATABASE, LARGE_XCOM, NONCE, PODS, PROOF, RE
 
 from infra.lifecycle import canary_gather
 from infra.lifecycle.airflow_api import AirflowApi
-from infra.lifecycle.canary import Evidence, judge
+from infra.lifecycle.canary import judge
+from infra.lifecycle.canary_evidence import Evidence
 from infra.lifecycle.canary_gather import FORBIDDEN_PATHS, Witnesses, gather
 from infra.lifecycle.report import Outcome, failed
 
