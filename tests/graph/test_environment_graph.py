@@ -9,7 +9,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import pulumi
 import pytest
 from graph_recording import ROOT, STACKS, Graph, Registered
 
@@ -440,13 +439,3 @@ def test_a_brought_cluster_gives_the_same_graph(graph_of: GraphOf) -> None:
         resource.name for resource in from_stack.resources
     }
     assert graph.exports["clusterName"] == "platform"
-
-
-def test_a_stack_without_a_cluster_is_one_sentence_with_the_command(
-    graph_of: GraphOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The stack is there, as after a destroy, and has no outputs."""
-    monkeypatch.setattr("graph_recording.CLUSTER_OUTPUTS", {})
-    with pytest.raises(pulumi.RunError) as caught:
-        graph_of(STACKS[0], name="no-cluster")
-    assert "pulumi --cwd cluster up --stack shared" in str(caught.value)
