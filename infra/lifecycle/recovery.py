@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from infra import naming
 from infra.lifecycle import checkout, deployment, environments, half_made_release
@@ -18,6 +19,7 @@ from infra.lifecycle.lost import find_lost
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.lifecycle.report import console
 from infra.lifecycle.state_lock import locks, restore_checkpoint
+from infra.settings import EnvironmentSettings
 
 # A request takes AWS seconds at most; what it makes is listed a little later.
 ATTEMPTS, PAUSE_SECONDS = 4, 3.0
@@ -39,8 +41,13 @@ def recover(stack: str, *, unlock: bool = False) -> None:
     """
     chosen, project = environments.settings(stack), environments.project()
     name = checkout.environment_files().name
+    # `up` makes it first: the run may have died there.
+    cluster_recovered = recover_cluster(chosen)
     release_lock(project, name, stack, unlock=unlock)
     if stack not in project.stacks():
+        if cluster_recovered:
+            console.print(f"{stack} is not there yet; `airflow-env up {stack}` goes on.")
+            return
         raise LifecycleError(
             f"{stack} is not there: nothing to recover.", f"Deploy it with `airflow-env up {stack}`."
         )
@@ -54,13 +61,45 @@ def recover(stack: str, *, unlock: bool = False) -> None:
             console.print(f"  {settled}", markup=False)
     deployment_id = chosen.deployment_id or naming.deployment_id(name, stack)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
-    try:
-        deployment.fill_chart()
-        sweep(project, stack, region=chosen.region, deployment_id=deployment_id)
-    except LifecycleError as error:
-        # `up` will say the same; what is recovered until here is.
-        console.print(f"  what the program would make can't be told now: {error.message}", markup=False)
+    _sweep_if_told(project, stack, chosen.region, deployment_id, prepare=deployment.fill_chart)
     console.print(f"{stack} is recovered; `airflow-env up {stack}` goes on.")
+
+
+def recover_cluster(chosen: EnvironmentSettings) -> bool:
+    """Recover the cluster's stack, if a run of this checkout died there; whether there was something to do.
+
+    A cluster is shared: one whose lock's owner may be alive is somebody's who is at work, and is left alone.
+    """
+    project, stack = environments.cluster_project(), environments.own_cluster_stack(chosen)
+    if stack is None or stack not in project.stacks():
+        return False
+    name = checkout.cluster_files().name
+    held = locks(os.environ.get("PULUMI_BACKEND_URL", ""), name, stack) or []
+    if in_doubt := [lock for lock in held if not lock.is_dead()]:
+        console.print(f"  cluster {stack} is locked by {in_doubt[0]}: left alone", markup=False)
+        return False
+    if not held and not project.pending_creates(stack):
+        return False
+    release_lock(project, name, stack, unlock=False)
+    deployment_id = naming.deployment_id(name, stack)
+    reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
+    _sweep_if_told(project, stack, chosen.region, deployment_id)
+    return True
+
+
+def _sweep_if_told(
+    project: PulumiProject,
+    stack: str,
+    region: str,
+    deployment_id: str,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
+    """Sweep, unless the program can't be asked: `up` will say why, and what is recovered until here stays."""
+    try:
+        prepare()
+        sweep(project, stack, region=region, deployment_id=deployment_id)
+    except LifecycleError as error:
+        console.print(f"  what the program would make can't be told now: {error.message}", markup=False)
 
 
 def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool) -> None:

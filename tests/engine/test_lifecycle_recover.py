@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from engine_world import ACCOUNT, REGION, Cloud, Project
 
 from infra.lifecycle import recovery
 from infra.lifecycle.pulumi_project import PulumiProject
+from infra.settings import EnvironmentSettings
 
 pytestmark = pytest.mark.engine
 
@@ -154,6 +156,21 @@ def inventory(cloud: Cloud) -> Counter[str]:
     return found
 
 
+def recover(view: PulumiProject, monkeypatch: pytest.MonkeyPatch, *, as_cluster: bool) -> None:
+    """What `airflow-env recover` does with an environment's stack, or with that of its cluster."""
+    if not as_cluster:
+        recovery.release_lock(view, "probe", "test", unlock=False)
+        recovery.reconcile(view, "test", region=REGION, deployment_id=DEPLOYMENT)
+        return
+    monkeypatch.setattr(recovery.environments, "cluster_project", lambda: view)
+    monkeypatch.setattr(recovery.environments, "own_cluster_stack", lambda _: "test")
+    monkeypatch.setattr(recovery.checkout, "cluster_files", lambda: SimpleNamespace(name="probe"))
+    monkeypatch.setattr(recovery.naming, "deployment_id", lambda *_: DEPLOYMENT)
+    settings = EnvironmentSettings.model_construct(region=REGION)
+    assert recovery.recover_cluster(settings)
+    assert not recovery.recover_cluster(settings)
+
+
 def test_what_a_dead_plugin_made_is_found_and_nothing_is_doubled(
     new_project: Callable[[str], Project], cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,7 +207,11 @@ def test_what_the_state_does_not_know_is_taken_in_if_it_bears_the_stacks_tag(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_up_is_recovered_and_nothing_is_doubled(
-    seed: int, new_project: Callable[[str], Project], cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    seed: int,
+    new_project: Callable[[str], Project],
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     project = new_project(PROGRAM)
     choose = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
@@ -199,8 +220,7 @@ def test_a_killed_up_is_recovered_and_nothing_is_doubled(
     # A bad day: the run is killed, recovered, and killed again.
     for _ in range(2):
         kills += kill_at(project, choose.randint(2, 40))
-        recovery.release_lock(view, "probe", "test", unlock=False)
-        recovery.reconcile(view, "test", region=REGION, deployment_id=DEPLOYMENT)
+        recover(view, monkeypatch, as_cluster=bool(seed % 2))
         assert view.pending_creates("test") == []
     assert kills
     project.up()
