@@ -92,7 +92,7 @@ def _sweep_if_told(
     stack: str,
     region: str,
     deployment_id: str,
-    prepare: Callable[[], None] = lambda: None,
+    prepare: Callable[[], object] = lambda: None,
 ) -> None:
     """Sweep, unless the program can't be asked: `up` will say why, and what is recovered until here stays."""
     try:
