@@ -1,5 +1,11 @@
 """The cluster project's program."""
 
-from infra.stacks import cluster
+import gc
+
+# As in the environment's program: nearly all that is made lives until the end.
+gc.disable()
+
+from infra.stacks import cluster  # noqa: E402
 
 cluster.deploy()
+gc.freeze()
