@@ -14,6 +14,10 @@ from measurement import ROOT
 # A process that ends between two looks loses what it used since the last one: at most this, in s.
 INTERVAL = 0.02
 
+KindOf = Callable[[list[str]], str | None]
+Used = dict[tuple[int, float], tuple[str, float]]
+"""Process id and moment of its start -> its kind, and its CPU seconds so far."""
+
 
 @dataclass
 class ProcessTimes:
@@ -27,9 +31,7 @@ class ProcessTimes:
         return sum(self.seconds.get(kind, 0.0) for kind in kinds)
 
 
-def measure(
-    command: Sequence[str], variables: Mapping[str, str], kind_of: Callable[[list[str]], str | None]
-) -> ProcessTimes:
+def measure(command: Sequence[str], variables: Mapping[str, str], kind_of: KindOf) -> ProcessTimes:
     """Run a command and add up what its processes use.
 
     Args:
@@ -37,7 +39,7 @@ def measure(
         variables: environment variables besides this process's.
         kind_of: kind of a process by its command line; None takes its parent's kind.
     """
-    used: dict[tuple[int, float], tuple[str, float]] = {}
+    used: Used = {}
     environment = {**os.environ, **variables}
     with subprocess.Popen(
         list(command), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -46,22 +48,38 @@ def measure(
         while process.poll() is None:
             _look(root, "rest", used, kind_of)
             time.sleep(INTERVAL)
-    times = ProcessTimes(code=process.returncode)
-    for kind, seconds in used.values():
-        times.seconds[kind] = times.seconds.get(kind, 0.0) + seconds
-    return times
+    return ProcessTimes(process.returncode, by_kind(used))
 
 
-def _look(
-    process: psutil.Process,
-    inherited: str,
-    used: dict[tuple[int, float], tuple[str, float]],
-    kind_of: Callable[[list[str]], str | None],
-) -> None:
+def by_kind(used: Used) -> dict[str, float]:
+    """Sums over the processes of each kind."""
+    seconds: dict[str, float] = {}
+    for kind, spent in used.values():
+        seconds[kind] = seconds.get(kind, 0.0) + spent
+    return seconds
+
+
+def kind_now(command: list[str], inherited: str, before: str | None, kind_of: KindOf) -> str:
+    """Kind of a process that is looked at.
+
+    Args:
+        command: its command line; empty once it has ended and nobody has asked for its exit code.
+        inherited: its parent's kind, which is its own until it becomes a program of another kind.
+        before: its kind at the last look, if there was one.
+        kind_of: kind by command line.
+    """
+    if not command and before is not None:
+        return before
+    return kind_of(command) or inherited
+
+
+def _look(process: psutil.Process, inherited: str, used: Used, kind_of: KindOf) -> None:
     try:
-        kind = kind_of(process.cmdline()) or inherited
+        identity = (process.pid, process.create_time())
+        before = used[identity][0] if identity in used else None
+        kind = kind_now(process.cmdline(), inherited, before, kind_of)
         times = process.cpu_times()
-        used[(process.pid, process.create_time())] = (kind, times.user + times.system)
+        used[identity] = (kind, times.user + times.system)
         children = process.children()
     except psutil.Error:
         return
