@@ -11,7 +11,7 @@ from embedded.plugins.aws.session import Session
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.common.values import Values
 
-LONGEST_PAUSE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 2.0
 """Upper limit of the pause between two looks at a resource that is being made."""
 
 
