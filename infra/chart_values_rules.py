@@ -145,6 +145,10 @@ OWNED_BY_COMPONENT: Final[Mapping[str, str]] = {
     "extraVolumes": "infra/chart_values.py mounts what pods need",
     "extraVolumeMounts": "infra/chart_values.py mounts what pods need",
 }
+_POINTERS: Final[Mapping[str, str]] = {
+    **OWNED,
+    **{f"{component}.{key}": text for component in COMPONENTS for key, text in OWNED_BY_COMPONENT.items()},
+}
 
 # What a size may set, at any depth below a component.
 SIZING: Final = frozenset(
@@ -189,7 +193,8 @@ def read_files(directory: Path, size: str) -> Values:
             known = ", ".join(sorted(file.stem for file in directory.glob("*.yaml") if file.stem != "base"))
             raise ChartValuesError([f"{name} is missing in {directory}; sizes there are: {known or 'none'}"])
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            # PyYAML's loader in C, a seventh of the time; its packages have it for every platform.
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
         except yaml.YAMLError as error:
             mistakes.append(f"{name}: {' '.join(str(error).split())}")
             continue
@@ -211,10 +216,7 @@ def _file_mistakes(name: str, content: Mapping[str, Any], *, sizing_only: bool) 
 
 def owner(path: str) -> str | None:
     """Where to change the value at a dotted path, if code decides it; None if it belongs to the files."""
-    keys = {
-        f"{component}.{key}": text for component in COMPONENTS for key, text in OWNED_BY_COMPONENT.items()
-    }
-    return next((pointer for key, pointer in {**OWNED, **keys}.items() if _covers(key, path)), None)
+    return next((pointer for key, pointer in _POINTERS.items() if _covers(key, path)), None)
 
 
 def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
