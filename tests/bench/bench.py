@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 import aws_plugin
 import chart_ready
+import makespan
 import preview
 from measurement import BIN, ROOT, Measurement, load, run, timed
 from rich.console import Console
@@ -87,6 +88,7 @@ def main() -> int:
         return 1
     rows = [from_nothing()] if os.environ.get("BENCH_SETUP") else []
     rows += aws_plugin.figures()
+    rows += makespan.figures("prod")
     with tempfile.TemporaryDirectory(prefix="bench-") as state:
         rows += measured({"XDG_STATE_HOME": state})
     table = Table(title="Measured, beside the targets", title_justify="left")

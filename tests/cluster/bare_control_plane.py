@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 _START_SECONDS = 90
 _TOKEN = "administrator-of-the-test"
-_CONTROLLERS = "namespace-controller,garbage-collector-controller"
+_CONTROLLERS = ("namespace-controller", "garbage-collector-controller")
+WORKLOAD_CONTROLLERS = (
+    *_CONTROLLERS,
+    *("deployment-controller", "replicaset-controller", "statefulset-controller", "job-controller"),
+    *("serviceaccount-controller", "disruption-controller"),
+)
+"""Those that make pods of Deployments, StatefulSets and Jobs; nothing runs the pods."""
 
 
 def _free_ports(count: int) -> list[int]:
@@ -36,7 +42,7 @@ def _service_account_key(path: Path) -> None:
     path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
 
 
-def _commands(place: Path, ports: list[int]) -> dict[str, list[str]]:
+def _commands(place: Path, ports: list[int], controllers: Sequence[str]) -> dict[str, list[str]]:
     client, peer, secure = ports
     etcd, key = f"http://127.0.0.1:{client}", str(place / "service-account.key")
     return {
@@ -57,7 +63,7 @@ def _commands(place: Path, ports: list[int]) -> dict[str, list[str]]:
         ],
         "kube-controller-manager": [
             *("--kubeconfig", str(place / "kubeconfig"), "--secure-port", "0", "--leader-elect=false"),
-            *("--controllers", _CONTROLLERS),
+            *("--controllers", ",".join(controllers)),
         ],
     }
 
@@ -144,7 +150,9 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(kubernetes: Path, place: Path) -> Iterator[ControlPlane]:
+def control_plane(
+    kubernetes: Path, place: Path, controllers: Sequence[str] = _CONTROLLERS
+) -> Iterator[ControlPlane]:
     """A running control plane; `kubernetes` is the binary with every daemon in it."""
     ports = _free_ports(3)
     programs = place / "bin"
@@ -154,7 +162,7 @@ def control_plane(kubernetes: Path, place: Path) -> Iterator[ControlPlane]:
     kubeconfig = place / "kubeconfig"
     kubeconfig.write_text(_kubeconfig(ports[2]))
     kubeconfig.chmod(0o600)
-    made = ControlPlane(place, kubeconfig, ports[2], _commands(place, ports))
+    made = ControlPlane(place, kubeconfig, ports[2], _commands(place, ports, controllers))
     try:
         for name in made.commands:
             (programs / name).symlink_to(kubernetes)
@@ -165,7 +173,9 @@ def control_plane(kubernetes: Path, place: Path) -> Iterator[ControlPlane]:
 
 
 @contextlib.contextmanager
-def bare_control_plane(kubernetes: Path, place: Path) -> Iterator[Path]:
+def bare_control_plane(
+    kubernetes: Path, place: Path, controllers: Sequence[str] = _CONTROLLERS
+) -> Iterator[Path]:
     """The kubeconfig of a running control plane."""
-    with control_plane(kubernetes, place) as made:
+    with control_plane(kubernetes, place, controllers) as made:
         yield made.kubeconfig
