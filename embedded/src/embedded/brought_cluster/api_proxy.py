@@ -83,6 +83,7 @@ class Upstream:
         parts = urlsplit(access.server)
         self._address = (parts.hostname or "", parts.port or 443)
         self.prefix = parts.path.rstrip("/")
+        self._context: tuple[Credential, ssl.SSLContext] | None = None
 
     def connect(self) -> tuple[ssl.SSLSocket, Credential]:
         """A connection, and the credential that goes with each request on it.
@@ -92,7 +93,10 @@ class Upstream:
             PluginError: the kubeconfig gives no credential.
         """
         credential = self._credentials.current()
-        context = tls_context(self._access, credential)
+        # Making one reads every authority that the machine trusts, which takes longer than a request.
+        if self._context is None or self._context[0] != credential:
+            self._context = (credential, tls_context(self._access, credential))
+        _, context = self._context
         plain = socket.create_connection(self._address, _CONNECT_SECONDS)
         name = self._access.tls_server_name or self._address[0]
         return context.wrap_socket(plain, server_hostname=name), credential
