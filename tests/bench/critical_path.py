@@ -70,9 +70,11 @@ def longest_waits(
 ) -> list[tuple[str, float]]:
     """The resources of the chain that ended last which took most beyond their own duration, in s.
 
-    The chain goes back from the last resource, each time to what ended last of what it waited for.
+    The chain goes back from the last resource, each time to what ended last of what it waited for. Providers
+    are made when they are first needed, so nothing waits for them.
     """
-    ends = {str(one["urn"]): moment(str(one["created"])) for one in resources if one.get("created")}
+    made = [one for one in resources if one.get("created") and "::pulumi:providers:" not in str(one["urn"])]
+    ends = {str(one["urn"]): moment(str(one["created"])) for one in made}
     edges, found = waits_for(resources), {}
     node = max(ends, key=lambda urn: ends[urn], default=None)
     while node is not None:
