@@ -1,4 +1,8 @@
-"""Every environment with every chart: deployed, proved by its canary, deleted. Ends with a table.
+"""Every environment with every chart: deployed, proved by its canary, ended. Ends with a table.
+
+What an environment leaves is compared with what was there before it, and what a persistent one leaves is
+restored under a new name, once: with the last chart that is at hand. Last comes a tenant, whose instance
+outlives it.
 
     python tests/matrix.py [STACK ...]      all stacks of the checkout without arguments
 
@@ -18,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import tenancy
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 STANDIN = ROOT / "embedded" / "charts" / "airflow"
 OFFICIAL_CACHE = "airflow-iac/charts"
+LISTING, ENDING = "tests/cluster/residue.py", "tests/cluster/ending.py"
 
 
 @dataclass(frozen=True)
@@ -77,20 +83,51 @@ def canary(stack: str, variables: Mapping[str, str]) -> tuple[bool, str]:
     return done.returncode == 0 and not red, f"canary: {counted}{': ' + ', '.join(red) if red else ''}"
 
 
-def combination(stack: str, chart: str, variables: Mapping[str, str]) -> Outcome:
-    """Deploy, prove, look for differences, delete."""
+def combination(stack: str, chart: str, variables: Mapping[str, str], *, restores: bool) -> list[Outcome]:
+    """Deploy, prove, look for differences; then end it, which is a line of its own."""
+    with tempfile.NamedTemporaryFile(prefix="before-", suffix=".json") as before:
+        listed = run(in_cloud("python", LISTING, before.name), variables) == 0
+        lived = life(stack, chart, variables)
+        if not listed or lived.state == "failed":
+            run(in_cloud("airflow-env", "down", stack, "--retire"), variables)
+            return [lived, Outcome(f"{stack}, its end", chart, "failed", "there was nothing to compare")]
+        return [lived, end(stack, chart, {**variables, "ENDING_BEFORE": before.name}, restores=restores)]
+
+
+def life(stack: str, chart: str, variables: Mapping[str, str]) -> Outcome:
+    """Deploy, prove, look for differences."""
     start = time.monotonic()
     deployed = run(in_cloud("airflow-env", "up", stack), variables) == 0
     passed, seen = canary(stack, variables) if deployed else (False, "the deployment failed")
     again = ("pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
     if deployed and run(in_cloud(*again, "--non-interactive"), variables) != 0:
         passed, seen = False, f"{seen}; a second up changed something"
-    if run(in_cloud("airflow-env", "down", stack, "--retire"), variables) != 0:
-        passed, seen = False, f"{seen}; its deletion failed"
     return Outcome(stack, chart, "passed" if passed else "failed", seen, time.monotonic() - start)
 
 
-def of_chart(chart: str, place: Path | None, stacks: Sequence[str]) -> list[Outcome]:
+def end(stack: str, chart: str, variables: Mapping[str, str], *, restores: bool) -> Outcome:
+    """End it and look at what is left; `tests/cluster/ending.py` has the judgement."""
+    start = time.monotonic()
+    wanted = {**variables, "ENDING_STACK": stack, **({"ENDING_RESTORES": "1"} if restores else {})}
+    passed = run(in_cloud("python", "-m", "pytest", "-q", ENDING), wanted) == 0
+    promised = "nothing is left but what the stack file promises"
+    if restores:
+        promised += ", and a new stack takes up a persistent one's data"
+    seen = promised if passed else "see the output above"
+    state = "passed" if passed else "failed"
+    return Outcome(f"{stack}, its end", chart, state, seen, time.monotonic() - start)
+
+
+def cluster_up(stack: str, variables: Mapping[str, str]) -> bool:
+    """Deploy a cluster by itself: what environments leave is compared with what was there before."""
+    pulumi, options = ("pulumi", "--cwd", "cluster"), ("--stack", stack, "--yes", "--skip-preview")
+    selected = run(in_cloud(*pulumi, "stack", "select", "--create", stack, "--non-interactive"), variables)
+    return selected == 0 and run(in_cloud(*pulumi, "up", *options, "--non-interactive"), variables) == 0
+
+
+def of_chart(
+    chart: str, place: Path | None, stacks: Sequence[str], cluster: str, *, restores: bool
+) -> list[Outcome]:
     """All stacks with one chart, in a cloud of its own."""
     if place is None:
         return [
@@ -100,11 +137,11 @@ def of_chart(chart: str, place: Path | None, stacks: Sequence[str]) -> list[Outc
     with tempfile.TemporaryDirectory(prefix="matrix-") as state:
         variables = {"XDG_STATE_HOME": state, "AIRFLOW_CHART": str(place)}
         try:
-            if run([BIN / "embedded", "up"], variables) != 0:
-                return [
-                    Outcome(stack, chart, "failed", "the embedded cloud did not start") for stack in stacks
-                ]
-            return [combination(stack, chart, variables) for stack in stacks]
+            if run([BIN / "embedded", "up"], variables) != 0 or not cluster_up(cluster, variables):
+                said = "the embedded cloud or its cluster did not start"
+                return [Outcome(stack, chart, "failed", said) for stack in stacks]
+            ended = [combination(stack, chart, variables, restores=restores) for stack in stacks]
+            return [outcome for outcomes in ended for outcome in outcomes]
         finally:
             run([BIN / "embedded", "down"], variables)
             run([BIN / "embedded", "reset"], variables)
@@ -113,10 +150,14 @@ def of_chart(chart: str, place: Path | None, stacks: Sequence[str]) -> list[Outc
 def main() -> int:
     """Run the matrix; 1 when a combination failed."""
     stacks = sys.argv[1:] or sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+    official = official_chart()
+    cluster = min((ROOT / "cluster").glob("Pulumi.*.yaml")).name.split(".")[1]
     outcomes = [
-        *of_chart("stand-in", STANDIN, stacks),
-        *of_chart("official", official_chart(), stacks),
+        *of_chart("stand-in", STANDIN, stacks, cluster, restores=official is None),
+        *of_chart("official", official, stacks, cluster, restores=True),
     ]
+    with tenancy.files(ROOT):
+        outcomes += of_chart("stand-in", STANDIN, [tenancy.TENANT], tenancy.CLUSTER, restores=False)
     table = Table(title="Every environment with every chart", title_justify="left")
     for heading in ("stack", "chart", "outcome", "seen", "s"):
         table.add_column(heading, overflow="fold")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import residue
 from bare_control_plane import bare_control_plane
 from embedded.errors import EmbeddedError
 from embedded.setup import Toolchain, toolchain
@@ -22,7 +23,6 @@ from witness import (
     Environment,
     checkout_files,
     diagnosis,
-    listing,
     parsed,
     run,
     stacks,
@@ -38,7 +38,7 @@ def environment() -> Iterator[Environment]:
     in_use = [*stacks(), *stacks(ROOT / "cluster")]
     if in_use:
         pytest.skip(f"in use: {', '.join(in_use)}; end it with `make down` first")
-    before, files = listing(), checkout_files()
+    before, files = residue.take(), checkout_files()
     try:
         ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)
         said = ended.stdout + ended.stderr

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import json
 import os
 import re
 import time
 import urllib.parse
 from collections.abc import Iterator
-from pathlib import Path
 
 import boto3
+import places
+import planted
 import pytest
+import residue
 import survival
 from canary_breaks import Breaks
 from embedded.identity import CloudIdentity
@@ -30,7 +31,6 @@ from witness import (
     UP_SECONDS,
     Environment,
     checkout_files,
-    listing,
     parsed,
     run,
     stacks,
@@ -130,7 +130,7 @@ def test_manifests_and_state_do_not_know_the_embedded_cloud(environment: Environ
         if kind in ("pods", "events", "events.events.k8s.io"):
             continue
         texts[kind] = environment.kubectl("get", kind, "--output", "yaml")
-    texts["helm release"] = _helm_release(environment)
+    texts["helm release"] = places.helm_release(environment)
     assert "secrets" in texts
     assert "deployments.apps" in texts
     assert [name for name, text in texts.items() if address.search(text)] == []
@@ -145,27 +145,21 @@ def test_pods_are_told_where_aws_is(environment: Environment) -> None:
 
 def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
     """Every value of the namespace's Secrets, as it is and encoded, against all that is not a Secret."""
-    planted = _secret_values(environment)
+    values = _secret_values(environment)
     # Fernet, API and JWT keys, two passwords, two URLs.
-    assert len(planted) >= 7
-    places = {
+    assert len(values) >= 7
+    searched = {
         "state": succeed("pulumi", "stack", "export", "--stack", environment.stack),
+        "files of the state backend": places.state_files(),
         "outputs": succeed("pulumi", "stack", "output", "--json", "--stack", environment.stack),
         "what up printed": environment.said,
-        "release": _helm_release(environment),
-        "logs of pods": _logs(environment),
-        "process list": _process_list(),
+        "release": places.helm_release(environment),
+        "logs of pods": places.logs(environment),
+        "process list": places.process_list(),
     }
     for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
-        places[kind] = environment.kubectl("get", kind, "--output", "yaml")
-    found = [
-        f"{name} in {place}"
-        for name, value in planted.items()
-        for form in _forms(value)
-        for place, text in places.items()
-        if form in text
-    ]
-    assert found == []
+        searched[kind] = environment.kubectl("get", kind, "--output", "yaml")
+    assert planted.found(values, searched) == []
 
 
 def test_the_administrators_password_opens_airflow_and_another_does_not(environment: Environment) -> None:
@@ -272,22 +266,29 @@ def test_everything_survives_the_kill_of_every_part(environment: Environment) ->
 
 
 def test_down_leaves_nothing_of_the_environment(environment: Environment) -> None:
-    there = listing()
-    assert environment.namespace in there["namespaces"]
-    assert environment.outputs["logsBucket"] in there["buckets"]
-    assert len(there["databases"] - environment.before["databases"]) == 1
+    """Of all that is new since before, nothing names it; its cluster is still there."""
+    name = environment.namespace
+    there = _naming(name, residue.take().more_than(environment.before))
+    # What the absence of is judged below: the pattern finds the environment wherever it is.
+    assert {"account", "kubernetes", "databases"} == there.keys()
     succeed("airflow-env", "down", STACK, seconds=DOWN_SECONDS)
-    after = listing()
-    assert environment.namespace not in after["namespaces"]
-    assert environment.outputs["logsBucket"] not in after["buckets"]
-    assert after["databases"] == environment.before["databases"]
+    left = residue.take().more_than(environment.before)
+    assert _naming(name, left) == {}
+    assert "databases" not in left
     assert STACK not in stacks()
 
 
 def test_down_all_leaves_what_was_there_before(environment: Environment) -> None:
+    """Everything that moto holds, every object of every kind: neither more nor less than before."""
     succeed("airflow-env", "down", "--all", seconds=DOWN_SECONDS)
-    after = listing()
-    assert {kind: after[kind] - environment.before[kind] for kind in after} == {kind: set() for kind in after}
+    after = residue.take()
+    assert after.more_than(environment.before) == {}
+    assert environment.before.more_than(after) == {}
+
+
+def _naming(name: str, found: dict[str, list[str]]) -> dict[str, list[str]]:
+    named = {place: [line for line in lines if name in line] for place, lines in found.items()}
+    return {place: lines for place, lines in named.items() if lines}
 
 
 @contextlib.contextmanager
@@ -308,17 +309,6 @@ def _keys(client: object, bucket: str) -> set[str]:
     return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
 
-def _helm_release(environment: Environment) -> str:
-    """Values and manifests of the release as helm keeps them: JSON, gzipped, in base64, in a Secret."""
-    secrets = environment.kubectl("get", "secrets", "--selector", "owner=helm", "--output", "json")
-    texts = []
-    for item in json.loads(secrets)["items"]:
-        packed = base64.b64decode(base64.b64decode(item["data"]["release"]))
-        texts.append(gzip.decompress(packed).decode())
-    assert texts
-    return "\n".join(texts)
-
-
 def _secret_values(environment: Environment) -> dict[str, str]:
     secrets = parsed("kubectl", "--namespace", environment.namespace, "get", "secrets", "--output", "json")
     values = {}
@@ -330,33 +320,3 @@ def _secret_values(environment: Environment) -> dict[str, str]:
             if len(value) >= SHORTEST_SECRET:
                 values[f"{item['metadata']['name']}/{key}"] = value
     return values
-
-
-def _forms(value: str) -> set[str]:
-    """A value as it is, URL-encoded, and in base64 at each of the three alignments within a longer text."""
-    forms = {value, urllib.parse.quote(value, safe="")}
-    raw = value.encode()
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + raw).decode()
-        # Ends depend on the neighbours; the middle is the value's own.
-        forms.add(encoded[4 if shift else 0 : -4])
-    return forms
-
-
-def _logs(environment: Environment) -> str:
-    pods = environment.kubectl("get", "pods", "--output", "name").split()
-    return "\n".join(
-        run("kubectl", "-n", environment.namespace, "logs", pod, "--all-containers", "--tail", "-1").stdout
-        for pod in pods
-    )
-
-
-def _process_list() -> str:
-    """Arguments of all processes of this machine, those of the pods too."""
-    texts = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            texts.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:
-            continue
-    return "\n".join(texts)

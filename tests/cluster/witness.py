@@ -1,16 +1,18 @@
-"""Witnesses of the cluster tier: boto3, kubectl, git and the Pulumi CLI, never the code under test."""
+"""Witnesses of the cluster tier: kubectl, git and the Pulumi CLI, never the code under test."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
+
+if TYPE_CHECKING:
+    from residue import Listing
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "staging"
@@ -45,41 +47,11 @@ def stacks(directory: Path = ROOT) -> set[str]:
     }
 
 
-def listing() -> dict[str, set[str]]:
-    """What is there, as AWS and Kubernetes say; things that wait for their deletion do not count."""
-    clients: dict[str, Any] = {
-        name: boto3.client(name) for name in ("s3", "rds", "kms", "iam", "secretsmanager", "logs", "eks")
-    }
-    namespaces = parsed("kubectl", "get", "namespaces", "--output", "json")["items"]
-    return {
-        "namespaces": {item["metadata"]["name"] for item in namespaces},
-        "buckets": {item["Name"] for item in clients["s3"].list_buckets()["Buckets"]},
-        "databases": {
-            item["DBInstanceIdentifier"] for item in clients["rds"].describe_db_instances()["DBInstances"]
-        },
-        "parameter groups": {
-            item["DBParameterGroupName"]
-            for item in clients["rds"].describe_db_parameter_groups()["DBParameterGroups"]
-        },
-        "key aliases": {item["AliasName"] for item in clients["kms"].list_aliases()["Aliases"]},
-        "roles": {item["RoleName"] for item in _pages(clients["iam"], "list_roles", "Roles")},
-        "secrets": {item["Name"] for item in clients["secretsmanager"].list_secrets()["SecretList"]},
-        "log groups": {item["logGroupName"] for item in clients["logs"].describe_log_groups()["logGroups"]},
-        "clusters": set(clients["eks"].list_clusters()["clusters"]),
-        "networks": {item["VpcId"] for item in boto3.client("ec2").describe_vpcs()["Vpcs"]},
-    }
-
-
 def checkout_files() -> str:
     """State of the checkout as git sees it, with the content of what the Pulumi CLI likes to write into."""
     written = [*ROOT.glob("Pulumi*.yaml"), *(ROOT / "cluster").glob("Pulumi*.yaml")]
     contents = [f"{path}\n{path.read_text(encoding='utf-8')}" for path in sorted(written)]
     return "\n".join([succeed("git", "status", "--porcelain"), *contents])
-
-
-def _pages(client: Any, operation: str, key: str) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate():
-        yield from page[key]
 
 
 @dataclass(frozen=True)
@@ -90,7 +62,8 @@ class Environment:
     outputs: dict[str, str]
     said: str
     """What `airflow-env up` printed."""
-    before: dict[str, set[str]]
+    before: Listing
+    """Everything that was there, without its cluster."""
     checkout_before: str
 
     @property
