@@ -105,6 +105,19 @@ def test_a_removed_stack_takes_its_own_file_and_no_committed_one(identity: Cloud
     assert (identity.checkout / "Pulumi.staging.yaml").read_text() == _STACK
 
 
+def test_a_stack_file_that_was_deleted_does_not_come_back(identity: CloudIdentity) -> None:
+    own = identity.checkout / "Pulumi.mine.yaml"
+    own.write_text(_STACK)
+    assert _engine(identity, "true").returncode == 0
+    own.unlink()
+    assert _engine(identity, "ls Pulumi.*.yaml").stdout == "Pulumi.staging.yaml\n"
+    assert not own.exists()
+    # One that a command has made is no deleted one, and stays.
+    assert _engine(identity, "cp Pulumi.staging.yaml Pulumi.mine.yaml").returncode == 0
+    assert own.exists()
+    assert _engine(identity, "test -f Pulumi.mine.yaml").returncode == 0
+
+
 def test_files_that_a_command_writes_arrive_in_the_checkout(identity: CloudIdentity) -> None:
     _engine(identity, "echo plan > plan.json")
     assert (identity.checkout / "plan.json").read_text() == "plan\n"

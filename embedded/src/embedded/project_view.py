@@ -53,9 +53,11 @@ class ProjectView:
         with self._locked():
             self._keep_salts()
             projects = self._projects()
+            self._forget_deleted(projects)
             real = {parent for project in projects for parent in (project, *project.parents)}
             for relative in sorted(real, key=lambda path: len(path.parts)):
                 self._mirror(relative, real, is_project=relative in projects)
+            self._note_seen(projects)
 
     def collect(self) -> None:
         """Keep the salts that a command has made, and carry over what else it has changed."""
@@ -65,6 +67,7 @@ class ProjectView:
                 for name in self._stack_files(self.root / project) | self._stack_files(self._source(project)):
                     self._carry_over(project, name)
                 self._move_new_files(project)
+            self._note_seen(self._projects())
 
     def _source(self, relative: Path) -> Path:
         return self.identity.checkout / relative
@@ -104,6 +107,27 @@ class ProjectView:
                 (mirror / name).write_bytes((source / name).read_bytes())
                 continue
             write_if_changed(mirror / name, stack_file.with_salt(text, self._salt(relative, name)))
+
+    def _forget_deleted(self, projects: Sequence[Path]) -> None:
+        """Take away copies of stack files that the checkout had and has no more; they would come back to it.
+
+        A file that the checkout never had is what another engine is making at this moment.
+        """
+        try:
+            seen = set(json.loads(self._seen_path.read_text()))
+        except FileNotFoundError:
+            return
+        for project in projects:
+            for name in self._stack_files(self.root / project) - self._stack_files(self._source(project)):
+                if str(project / name) in seen:
+                    (self.root / project / name).unlink()
+
+    def _note_seen(self, projects: Sequence[Path]) -> None:
+        """Keep the names of the checkout's stack files."""
+        seen = [
+            str(project / name) for project in projects for name in self._stack_files(self._source(project))
+        ]
+        write_if_changed(self._seen_path, json.dumps(sorted(seen)))
 
     @staticmethod
     def _stack_files(directory: Path) -> set[str]:
@@ -160,6 +184,10 @@ class ProjectView:
     @property
     def _salts_path(self) -> Path:
         return self.identity.state_directory / "pulumi" / "salts.json"
+
+    @property
+    def _seen_path(self) -> Path:
+        return self.identity.state_directory / "pulumi" / "stack_files.json"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
