@@ -70,11 +70,9 @@ def longest_waits(
 ) -> list[tuple[str, float]]:
     """The resources of the chain that ended last which took most beyond their own duration, in s.
 
-    The chain goes back from the last resource, each time to what ended last of what it waited for. Providers
-    are made when they are first needed, so nothing waits for them.
+    The chain goes back from the last resource, each time to what ended last of what it waited for.
     """
-    made = [one for one in resources if one.get("created") and "::pulumi:providers:" not in str(one["urn"])]
-    ends = {str(one["urn"]): moment(str(one["created"])) for one in made}
+    ends = {str(one["urn"]): moment(str(one["created"])) for one in resources if _tells(one)}
     edges, found = waits_for(resources), {}
     node = max(ends, key=lambda urn: ends[urn], default=None)
     while node is not None:
@@ -83,6 +81,17 @@ def longest_waits(
             found[node] = (ends[node] - ends[earlier]).total_seconds() - played.get(node, 0.0)
         node = earlier
     return sorted(found.items(), key=lambda item: -item[1])[:count]
+
+
+def _tells(resource: Resource) -> bool:
+    """Whether the moment of a resource says when others could begin.
+
+    Not so with a component that depends on nothing, which is registered whenever its provider is there, and
+    with a default provider, which has no parent and is made when it is first needed.
+    """
+    if resource.get("custom"):
+        return bool(resource.get("created") and resource.get("parent"))
+    return bool(resource.get("created") and (resource.get("dependencies") or not resource.get("parent")))
 
 
 def moment(text: str) -> datetime:

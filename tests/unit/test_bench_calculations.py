@@ -72,13 +72,23 @@ def test_a_makespan_goes_from_the_first_resource_to_the_last() -> None:
 
 
 def test_a_wait_is_what_a_resource_took_beyond_its_own_duration() -> None:
+    def made(name: str, second: int, *dependencies: str, **more: object) -> dict[str, object]:
+        created = f"2026-01-01T00:00:{second:02}Z"
+        defaults = {"custom": True, "parent": "stack"}
+        return {"urn": name, "created": created, "dependencies": list(dependencies), **defaults, **more}
+
     state = [
-        {"urn": "first", "created": "2026-01-01T00:00:00Z"},
-        {"urn": "slow", "created": "2026-01-01T00:00:11Z", "dependencies": ["first"]},
-        {"urn": "aside", "created": "2026-01-01T00:00:04Z", "dependencies": ["first"]},
-        {"urn": "last", "created": "2026-01-01T00:00:14Z", "dependencies": ["slow", "aside"]},
+        made("stack", 0, custom=False, parent=None),
+        made("first", 2),
+        made("slow", 13, "first"),
+        made("aside", 5, "first"),
+        # Neither says anything: one has no edges, the other is made when it is needed.
+        made("component", 14, custom=False),
+        made("default", 15, parent=None),
+        made("last", 16, "slow", "aside", "component", "default"),
     ]
-    assert longest_waits(state, {"slow": 10.0, "aside": 1.0}, 5) == [("last", 3.0), ("slow", 1.0)]
+    found = longest_waits(state, {"slow": 10.0, "aside": 1.0}, 5)
+    assert found == [("last", 3.0), ("first", 2.0), ("slow", 1.0)]
     assert longest_waits([], {}, 5) == []
 
 
