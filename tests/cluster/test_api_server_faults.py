@@ -186,8 +186,7 @@ def parts() -> dict[str, dict[str, Any]]:
 def test_a_nodes_api_server_is_slow_on_command_and_fast_again() -> None:
     server = parts()["kube-apiserver"]["pid"]
     succeed("embedded", "faults", "api-server", "slow", "1")
-    seen = states(server)
-    assert seen.count("T") > len(seen) / 2
+    assert "T" in states(server)
     succeed("kubectl", "get", "nodes")
     succeed("embedded", "faults", "api-server", "slow", "0")
     # One more pause may have begun meanwhile.
