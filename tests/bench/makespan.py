@@ -66,11 +66,12 @@ def played_seconds(resource: Resource, scale: float) -> float:
     type_ = str(resource["type"])
     if type_ in POD_DURATIONS:
         return POD_DURATIONS[type_] * scale
-    # A gateway endpoint is a route, which is there at once.
-    gateway = resource.get("inputs", {}).get("vpcEndpointType") == "Gateway"
-    if type_ not in AWS_OPERATIONS or gateway:
+    if type_ not in AWS_OPERATIONS:
         return 0.0
-    return DURATIONS[AWS_OPERATIONS[type_]].seconds * scale
+    service, operation = AWS_OPERATIONS[type_]
+    if resource.get("inputs", {}).get("vpcEndpointType") == "Gateway":
+        operation += " (Gateway)"
+    return DURATIONS[service, operation].seconds * scale
 
 
 @dataclass(frozen=True)
