@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from witness import Environment
+from canary_world import placed_by_hand, session_without_tls
+from witness import Environment, succeed
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,22 @@ class Breaks:
         bucket = f"arn:aws:s3:::{self.environment.outputs['logsBucket']}"
         foreign = f"{self.environment.outputs['secretsPrefix']}-elsewhere/*"
         return {
+            "all parts healthy": self._stopped("triggerer"),
             "logs read back from S3": self._right("Deny", "s3:PutObject", f"{bucket}/task-logs/*"),
+            "two tasks in two pods": placed_by_hand(self.environment),
+            "XCom from pod to pod": self._spoilt(
+                "xcom",
+                "IF NEW.task_id = 'write' AND NEW.key = 'return_value' THEN NEW.value := "
+                "replace(NEW.value::text, 'canary-write-', 'canary-other-')::jsonb; END IF;",
+            ),
             "large XCom over S3": self._right("Deny", "s3:PutObject", f"{bucket}/xcom/*"),
             "no secret of another environment": self._right(
                 "Allow", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:*:*:secret:{foreign}"
             ),
             "Connection from Secrets Manager": self._deleted_connection(),
-            "Fernet round trip": self._spoilt_variables(),
+            # No key opens what is turned round.
+            "Fernet round trip": self._spoilt("variable", "NEW.val := reverse(NEW.val);"),
+            "verify-full to the database": session_without_tls(self.environment),
             "task pod without database access": self._url_in_configuration(),
             "rights of the canary's user": self._right_of_user(),
         }
@@ -67,17 +77,45 @@ class Breaks:
             client.restore_secret(SecretId=secret)
 
     @contextmanager
-    def _spoilt_variables(self) -> Iterator[None]:
-        """A database that turns every stored Variable round, so that no key opens it."""
+    def no_task_pods(self) -> Iterator[None]:
+        """A scheduler that may not start pods: no task runs."""
+        role = "airflow-pod-launcher-role"
+        rules = json.loads(self.environment.kubectl("get", "role", role, "--output", "json"))["rules"]
+        without = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "create"]} for rule in rules]
+        self.environment.kubectl("patch", "role", role, "--patch", json.dumps({"rules": without}))
+        try:
+            yield
+        finally:
+            self.environment.kubectl("patch", "role", role, "--patch", json.dumps({"rules": rules}))
+
+    @contextmanager
+    def _stopped(self, component: str) -> Iterator[None]:
+        """A part of Airflow without pods; at the end it is ready again."""
+        kubectl, selector = self.environment.kubectl, f"component={component}"
+        [name] = kubectl(
+            "get", "deployments,statefulsets", "--selector", selector, "--output", "name"
+        ).split()
+        kubectl("scale", name, "--replicas", "0")
+        try:
+            kubectl("wait", "pods", "--selector", selector, "--for", "delete", "--timeout", "100s")
+            yield
+        finally:
+            kubectl("scale", name, "--replicas", "1")
+            succeed("kubectl", "-n", self.environment.namespace, "rollout", "status", name, seconds=300)
+
+    @contextmanager
+    def _spoilt(self, table: str, change: str) -> Iterator[None]:
+        """A database that changes every new row of a table; `change` is PL/pgSQL on the row NEW."""
         self._sql(
-            "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN NEW.val := reverse(NEW.val); RETURN NEW; END'",
-            "CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON variable FOR EACH ROW EXECUTE FUNCTION spoil()",
+            f"CREATE FUNCTION spoil_{table}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$BEGIN {change} RETURN NEW; END$$",
+            f"CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION spoil_{table}()",
         )
         try:
             yield
         finally:
-            self._sql("DROP FUNCTION spoil() CASCADE")
+            self._sql(f"DROP FUNCTION spoil_{table}() CASCADE")
 
     @contextmanager
     def _right_of_user(self) -> Iterator[None]:

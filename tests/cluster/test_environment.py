@@ -6,22 +6,21 @@ The last two tests end it, so they stay last.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import re
 import time
 import urllib.parse
-from collections.abc import Iterator
 
 import boto3
+import httpx
 import places
 import planted
 import pytest
 import residue
 import survival
-from canary_breaks import Breaks
 from embedded.identity import CloudIdentity
+from environment_access import airflow_as_canary, bucket_keys, opened
 from network_policy_rules import STRANGER, Pod, airflow, allowed
 from pod_access import ALLOWED, reached, worker_says
 from witness import (
@@ -37,62 +36,10 @@ from witness import (
     succeed,
 )
 
-from infra.lifecycle import canary_gather, canary_run, environments, report
-from infra.lifecycle.airflow_api import AirflowApi
-from infra.lifecycle.cluster_access import cluster_access, port_forward
-
 pytestmark = pytest.mark.cluster
 
 # Shorter values of Secrets are names and addresses, not keys.
 SHORTEST_SECRET = 16
-
-
-def test_the_canary_passes_and_its_logs_are_in_the_bucket(environment: Environment) -> None:
-    """The rows are green, and S3 itself has the logs of a run that was not there before."""
-    s3, bucket = boto3.client("s3"), environment.outputs["logsBucket"]
-    before = _keys(s3, bucket)
-    answer = json.loads(succeed("airflow-env", "canary", STACK, "--json", seconds=900))
-    assert [row for row in answer["rows"] if row["outcome"] != "passed"] == []
-    fresh = [key for key in _keys(s3, bucket) - before if "dag_id=canary/" in key]
-    tasks = sorted(match[1] for key in fresh if (match := re.search(r"/task_id=(\w+)/attempt=1\.log$", key)))
-    assert tasks == ["read", "write"]
-    pods = set()
-    for key in fresh:
-        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-        pods |= set(re.findall(r"canary-marker task=\w+ nonce=\w+ pod=([a-z0-9-]+)", text))
-    assert len(pods) == 2
-
-
-def test_the_canarys_user_starts_the_canary_and_nothing_else(environment: Environment) -> None:
-    """Before the rights are changed: Airflow keeps those of a user for half a minute."""
-    with _airflow(environment) as airflow:
-        answers = {
-            path: airflow.status(f"/api/v2/{path}")
-            for path in ("dags/canary", "connections", "variables", "pools", "config", "dags/other")
-        }
-    assert answers["dags/canary"] == 200
-    assert {status for path, status in answers.items() if path != "dags/canary"} == {403}
-
-
-# Each thing that is broken live has a number, whose bits say in which of the runs it is broken. A row that is
-# red in other runs than its thing is broken in would be another thing's.
-CANARY_RUNS = 3
-
-
-def test_each_broken_thing_turns_exactly_its_row_red(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    breaks = Breaks(environment)
-    numbers = {row: number for number, row in enumerate(breaks.all(), start=1)}
-    assert max(numbers.values()) < 2**CANARY_RUNS
-    # A log that is refused never comes; waiting for it shows nothing more.
-    monkeypatch.setattr(canary_gather, "LOG_SECONDS", 15.0)
-    exports = environments.Exports.of(STACK, environment.outputs)
-    for run_number in range(CANARY_RUNS):
-        broken = [row for row, number in numbers.items() if number >> run_number & 1]
-        with breaks.together(broken):
-            rows = canary_run.run_canary(exports, print)
-        assert sorted(row.name for row in report.failed(rows)) == sorted(broken), rows
 
 
 def test_a_second_up_changes_nothing(environment: Environment) -> None:
@@ -163,13 +110,20 @@ def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
 
 
 def test_the_administrators_password_opens_airflow_and_another_does_not(environment: Environment) -> None:
-    """`airflow-env password` prints what the Secret holds, and nothing else."""
+    """Where `airflow-env open` says, with what `airflow-env password` prints: what the Secret holds."""
     secret = json.loads(
         environment.kubectl("get", "secret", environment.outputs["adminSecretName"], "--output", "json")
     )
     expected = base64.b64decode(secret["data"]["password"]).decode()
     assert succeed("airflow-env", "password", STACK).strip() == expected
     assert expected not in environment.said
+    with opened(STACK) as (url, said):
+        assert "Log in as admin" in said
+        answers = [
+            httpx.post(f"{url}/auth/token", json={"username": "admin", "password": tried}, trust_env=False)
+            for tried in (expected, f"{expected}-not")
+        ]
+    assert [answer.status_code for answer in answers] == [201, 401]
 
 
 @pytest.mark.contract(
@@ -243,8 +197,8 @@ def test_packets_pass_as_the_network_policies_say(environment: Environment) -> N
 
 def test_everything_survives_the_kill_of_every_part(environment: Environment) -> None:
     """kill -9 of all that runs, pods too: after `embedded up` AWS, cluster and state agree, and work."""
-    s3, bucket = boto3.client("s3"), environment.outputs["logsBucket"]
-    kept = _keys(s3, bucket)
+    bucket = environment.outputs["logsBucket"]
+    kept = bucket_keys(bucket)
     canary_runs = {match[1] for key in kept if (match := re.search(r"dag_id=canary/run_id=([^/]+)/", key))}
     assert canary_runs
     parts = {part["pid"] for part in parsed("embedded", "status", "--json")}
@@ -253,12 +207,12 @@ def test_everything_survives_the_kill_of_every_part(environment: Environment) ->
     assert survival.kill_everything(CloudIdentity.of(ROOT)) > parts
     succeed("embedded", "up", seconds=600)
     survival.await_parts()
-    assert _keys(s3, bucket) >= kept
+    assert bucket_keys(bucket) >= kept
     refreshed = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--refresh")
     ended = run(*refreshed, "--expect-no-changes", "--stack", environment.stack, seconds=UP_SECONDS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     survival.await_pods(environment, since)
-    with _airflow(environment) as airflow:
+    with airflow_as_canary(environment) as airflow:
         # They are rows of the database; a run that is not there is an error.
         assert all(airflow.run_state("canary", name) for name in canary_runs)
     answer = json.loads(succeed("airflow-env", "canary", STACK, "--json", seconds=900))
@@ -289,24 +243,6 @@ def test_down_all_leaves_what_was_there_before(environment: Environment) -> None
 def _naming(name: str, found: dict[str, list[str]]) -> dict[str, list[str]]:
     named = {place: [line for line in lines if name in line] for place, lines in found.items()}
     return {place: lines for place, lines in named.items() if lines}
-
-
-@contextlib.contextmanager
-def _airflow(environment: Environment) -> Iterator[AirflowApi]:
-    """Airflow's API, as the canary's user."""
-    exports = environments.Exports.of(STACK, environment.outputs)
-    with (
-        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
-        port_forward(access, exports.api_server_service) as forward,
-        AirflowApi(forward.url) as airflow,
-    ):
-        airflow.login(*canary_run.login_of(access.secret("airflow-canary-user"), "airflow-canary-user"))
-        yield airflow
-
-
-def _keys(client: object, bucket: str) -> set[str]:
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)  # type: ignore[attr-defined]
-    return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
 
 def _secret_values(environment: Environment) -> dict[str, str]:

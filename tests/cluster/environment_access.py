@@ -1,0 +1,55 @@
+"""Ways into a living environment besides the commands: Airflow's API and the bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import boto3
+from witness import ROOT, STACK, Environment
+
+from infra.lifecycle import canary_run, environments
+from infra.lifecycle.airflow_api import AirflowApi
+from infra.lifecycle.cluster_access import cluster_access, port_forward
+
+
+@contextlib.contextmanager
+def airflow_as_canary(environment: Environment) -> Iterator[AirflowApi]:
+    """Airflow's API, as the canary's user."""
+    exports = environments.Exports.of(STACK, environment.outputs)
+    with (
+        cluster_access(exports.cluster_name, exports.region, exports.namespace) as access,
+        port_forward(access, exports.api_server_service) as forward,
+        AirflowApi(forward.url) as airflow,
+    ):
+        airflow.login(*canary_run.login_of(access.secret("airflow-canary-user"), "airflow-canary-user"))
+        yield airflow
+
+
+@contextlib.contextmanager
+def opened(stack: str) -> Iterator[tuple[str, str]]:
+    """`airflow-env open`, until Ctrl-C: the address that it says, and all that it said."""
+    command = ["airflow-env", "open", stack, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C" in line:
+                break
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        try:
+            assert found, said
+            yield found[0], said
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 0
+
+
+def bucket_keys(bucket: str) -> set[str]:
+    """Keys of all objects in a bucket."""
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
