@@ -92,7 +92,8 @@ def pytest_tier(
     """A tier of tests, counted from pytest's own report."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
-        command = [*prefix, BIN / "python", "-m", "pytest", "-q", "--junitxml", report, *selection]
+        command = [*prefix, BIN / "python", "-m", "pytest", "-q", "--durations", "12", "--junitxml", report]
+        command += selection
         code = run(command, limit_seconds)
         if code == 5:
             return Result(tier, not_run="it has no tests")
@@ -177,8 +178,9 @@ def set_up() -> Result:
 
 def engine() -> Result:
     """`pulumi up`, `refresh` and `destroy` on the embedded AWS API."""
-    # A file's tests share an AWS API of their own, so files run side by side.
-    spread = ("-n", "auto", "--dist", "loadfile")
+    # A file's tests share an AWS API of their own, so files run side by side; the longest come first (see the
+    # tests' conftest.py), which are not those with the most tests.
+    spread = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     return pytest_tier("engine", (*spread, "-m", "engine and not cluster", "tests"), limit_seconds=1800)
 
 
