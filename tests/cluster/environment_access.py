@@ -33,7 +33,9 @@ def airflow_as_canary(environment: Environment) -> Iterator[AirflowApi]:
 def opened(stack: str) -> Iterator[tuple[str, str]]:
     """`airflow-env open`, until Ctrl-C: the address that it says, and all that it said."""
     command = ["airflow-env", "open", stack, "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    ) as process:
         assert process.stdout
         said = ""
         for line in process.stdout:
@@ -46,7 +48,15 @@ def opened(stack: str) -> Iterator[tuple[str, str]]:
             yield found[0], said
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0
+            try:
+                assert process.wait(timeout=60) == 0
+            finally:
+                process.kill()
+
+
+def _hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def bucket_keys(bucket: str) -> set[str]:
