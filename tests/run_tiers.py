@@ -271,8 +271,10 @@ def main() -> int:
     """Run the tiers of the command line, all by default."""
     parser = argparse.ArgumentParser(description="Run the tests tier by tier.")
     parser.add_argument("tiers", nargs="*", metavar="TIER", help=f"of: {', '.join(TIERS)}; all by default")
-    # An end from outside runs the same way out as Ctrl-C, which stops a cloud that was started here.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # An end from outside runs the same way out as Ctrl-C, which stops a cloud that was started here. What a
+    # shell starts in the background ignores Ctrl-C, and so would every program of the tests.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     chosen: list[str] = parser.parse_args().tiers or list(TIERS)
     unknown = [name for name in chosen if name not in TIERS]
     if unknown:

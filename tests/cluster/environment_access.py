@@ -33,9 +33,7 @@ def airflow_as_canary(environment: Environment) -> Iterator[AirflowApi]:
 def opened(stack: str) -> Iterator[tuple[str, str]]:
     """`airflow-env open`, until Ctrl-C: the address that it says, and all that it said."""
     command = ["airflow-env", "open", stack, "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         said = ""
         for line in process.stdout:
@@ -52,11 +50,6 @@ def opened(stack: str) -> Iterator[tuple[str, str]]:
                 assert process.wait(timeout=60) == 0
             finally:
                 process.kill()
-
-
-def _hear_ctrl_c() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def bucket_keys(bucket: str) -> set[str]:
