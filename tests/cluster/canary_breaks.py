@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from typing import Any
 
 import boto3
 from canary_world import placed_by_hand, session_without_tls
+from environment_access import airflow_as_canary
 from witness import Environment, succeed
+
+RIGHTS_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,18 @@ class Breaks:
             " ".join(["INSERT INTO", table, "(id, permission_view_id, role_id) SELECT", number, ",", chosen])
         )
         try:
+            self._await_right("connections")
             yield
         finally:
             self._sql(" ".join(["DELETE FROM", table, "WHERE", columns, "IN (SELECT", chosen, ")"]))
+
+    def _await_right(self, path: str) -> None:
+        """Airflow keeps what it knows of a user's rights for half a minute."""
+        deadline = time.monotonic() + RIGHTS_SECONDS
+        with airflow_as_canary(self.environment) as airflow:
+            while (answer := airflow.status(f"/api/v2/{path}")) != 200:
+                assert time.monotonic() < deadline, answer
+                time.sleep(2)
 
     @contextmanager
     def _url_in_configuration(self) -> Iterator[None]:

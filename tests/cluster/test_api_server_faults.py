@@ -39,7 +39,7 @@ RELEASE = """
 k8s.helm.v3.Release("web", chart="./chart", name="web", namespace=namespace.metadata.name,
     timeout=120, values={}, opts=options)
 """
-# Enough that helm is still at work when the first one is seen.
+# Enough that helm is still at work when its note is seen.
 OBJECTS = 60
 MANY = "\n---\n".join(
     f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web-{number}}}" for number in range(OBJECTS)
@@ -161,8 +161,11 @@ def test_a_release_that_lost_its_api_server_is_told_of_and_mended_by_the_next_ru
 
 
 def cut_off(world: World, plane: ControlPlane) -> None:
-    """End the API server in the middle of a release, and start it again."""
-    path = f"/api/v1/namespaces/{world.namespace}/configmaps/web-0"
+    """End the API server in the middle of a release, and start it again.
+
+    helm notes what it is about to make before the first object.
+    """
+    path = f"/api/v1/namespaces/{world.namespace}/secrets/sh.helm.release.v1.web.v1"
     while plane.ask(path).status_code != 200:
         pass
     plane.kill_api_server()

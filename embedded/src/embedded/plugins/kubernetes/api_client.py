@@ -24,7 +24,7 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 # A server-side apply that runs admission webhooks may take 30 s for each of them.
 _READ_TIMEOUT_SECONDS = 70.0
 # About 25 s in all: an API server that restarts is back by then.
-_RETRY_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
+RETRY_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 _CONNECTIONS = 16
 # A server that has never answered is told of soon; one that has may be restarting.
 _ATTEMPTS_BEFORE_FIRST_ANSWER = 3
@@ -83,16 +83,16 @@ class ApiClient:
             try:
                 return self._once(method, path, query, body, content_type)
             except ApiError as error:
-                if not error.is_retryable or attempt >= len(_RETRY_PAUSES_SECONDS):
+                if not error.is_retryable or attempt >= len(RETRY_PAUSES_SECONDS):
                     raise
             except UnreachableError as error:
                 if not error.is_transient or attempt >= self._last_attempt():
                     raise
-            self._sleep(_RETRY_PAUSES_SECONDS[attempt])
+            self._sleep(RETRY_PAUSES_SECONDS[attempt])
             attempt += 1
 
     def _last_attempt(self) -> int:
-        return len(_RETRY_PAUSES_SECONDS) if self._has_answered else _ATTEMPTS_BEFORE_FIRST_ANSWER - 1
+        return len(RETRY_PAUSES_SECONDS) if self._has_answered else _ATTEMPTS_BEFORE_FIRST_ANSWER - 1
 
     def _once(
         self, method: str, path: str, query: Mapping[str, str] | None, body: object, content_type: str

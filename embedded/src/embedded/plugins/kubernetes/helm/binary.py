@@ -41,6 +41,11 @@ class HelmError(PluginError):
         """There is no release of that name."""
         return _NOT_FOUND in str(self)
 
+    @property
+    def is_unreachable(self) -> bool:
+        """The API server did not answer helm's first question."""
+        return "cluster unreachable" in str(self)
+
 
 def binary() -> str:
     """The helm to run: HELM_BIN, else the first on PATH. Raises PluginError when there is none."""

@@ -10,6 +10,7 @@ from embedded.plugins.common.errors import InitializationError, PluginError
 from embedded.plugins.common.naming import NameSource
 from embedded.plugins.common.operations import Checked, Compared, Context, Known, Stored
 from embedded.plugins.common.properties import Properties, has_unknown
+from embedded.plugins.kubernetes.api_client import RETRY_PAUSES_SECONDS
 from embedded.plugins.kubernetes.api_errors import ApiError, UnreachableError
 from embedded.plugins.kubernetes.cluster import Cluster
 from embedded.plugins.kubernetes.helm import chart as charts
@@ -82,7 +83,7 @@ class ReleaseOperations:
                 self._helm.upgrade(release, context.cancelled, install=True)
             else:
                 self._helm.install(release, context.cancelled)
-        return self._stored(release, inputs)
+        return self._recorded(context, release, inputs)
 
     def update(
         self, context: Context, known: Known, inputs: Properties, timeout: float, preview: bool
@@ -101,7 +102,7 @@ class ReleaseOperations:
                 self._helm.install(release, context.cancelled)
             else:
                 self._helm.upgrade(release, context.cancelled)
-        return self._stored(release, inputs)
+        return self._recorded(context, release, inputs)
 
     def _clear_pending(self, context: Context, release: Release, record: Record) -> Record | None:
         """Undo the mark of an operation that a killed run left; helm would refuse to do anything else."""
@@ -170,6 +171,17 @@ class ReleaseOperations:
         except PluginError:
             return PluginError(text)
         return InitializationError(text, stored.resource_id, stored.outputs, inputs)
+
+    def _recorded(self, context: Context, release: Release, inputs: Properties) -> Stored:
+        """What helm noted of what it has just done; a server that went meanwhile is waited for."""
+        for pause in RETRY_PAUSES_SECONDS:
+            try:
+                return self._stored(release, inputs)
+            except HelmError as error:
+                if not error.is_unreachable:
+                    raise
+            context.cancelled.wait(pause)
+        return self._stored(release, inputs)
 
     def _stored(self, release: Release, inputs: Properties) -> Stored:
         record = records.read(self._helm, release.name, release.namespace)
