@@ -8,16 +8,14 @@ The cloud of this checkout runs, and STACK is deployed in it.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from measurement import BIN, ROOT, Measurement, load
+from measurement import BIN, Measurement, load, output
 
 TARGET = "1.25 x helm"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -31,26 +29,11 @@ class _Cloud:
     """Commands in the running cloud that holds a deployed stack."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self._environment = {**os.environ, **variables}
+        self._variables = variables
 
     def run(self, *command: str) -> str:
         """Output of a command that must succeed."""
-        words = [str(BIN / "embedded"), "run", "--", *command]
-        try:
-            done = subprocess.run(
-                words,
-                cwd=ROOT,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=COMMAND_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            raise RuntimeError(f"{' '.join(command)}: no end after {COMMAND_SECONDS} s") from None
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}: {(done.stderr or done.stdout)[-500:]}")
-        return done.stdout
+        return output([BIN / "embedded", "run", "--", *command], self._variables, COMMAND_SECONDS)
 
     def seconds(self, *command: str) -> float:
         """Wall time of a command that must succeed."""
@@ -103,9 +86,9 @@ def _until_no_pods(cloud: _Cloud, namespace: str) -> None:
         time.sleep(1)
 
 
-def _duration(output: str) -> float:
+def _duration(said: str) -> float:
     """Seconds that the engine reports for the creation of the release."""
-    found = _CREATED.search(output)
+    found = _CREATED.search(said)
     if found is None:
         raise RuntimeError("the engine reported no creation of the release")
     return float(found[1])

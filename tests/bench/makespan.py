@@ -15,9 +15,7 @@ another one without need would show in that part too, so the longest waits are t
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +29,7 @@ from critical_path import Resource, longest_path, longest_waits, makespan, waits
 from embedded.faults.durations import DURATIONS
 from embedded.node.auto_mode import manifests
 from embedded.setup import toolchain
-from measurement import BIN, ROOT, Measurement, load
+from measurement import BIN, ROOT, Measurement, load, output
 from pod_player import PodPlayer
 
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
@@ -80,23 +78,7 @@ class _Cloud:
 
     def run(self, *command: str | Path, text: str = "") -> str:
         """Output of a command that must succeed."""
-        words = [str(part) for part in command]
-        try:
-            done = subprocess.run(
-                words,
-                cwd=ROOT,
-                env={**os.environ, **self.environment},
-                input=text,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=LIMIT_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            raise RuntimeError(f"{' '.join(words)}: no end after {LIMIT_SECONDS} s") from None
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(words)}: {(done.stderr + done.stdout)[-1500:]}")
-        return done.stdout
+        return output(command, self.environment, LIMIT_SECONDS, text)
 
     def embedded(self, *arguments: str) -> str:
         return self.run(BIN / "embedded", *arguments)

@@ -35,6 +35,33 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> int:
     return subprocess.run(words, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 
 
+def output(
+    command: Sequence[str | Path], variables: Mapping[str, str], limit_seconds: float, text: str = ""
+) -> str:
+    """Output of a command that must succeed within its limit; `text` is its input.
+
+    Raises:
+        RuntimeError: it did not.
+    """
+    words = [str(part) for part in command]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit_seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{' '.join(words)}: no end after {limit_seconds:.0f} s") from None
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {(done.stderr + done.stdout)[-1500:]}")
+    return done.stdout
+
+
 def timed(name: str, target: str, command: Sequence[str | Path], variables: Mapping[str, str]) -> Measurement:
     """Run a command that must succeed, and take its wall time."""
     before, start = load(), time.monotonic()

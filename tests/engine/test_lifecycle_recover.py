@@ -9,7 +9,9 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
 from types import SimpleNamespace
 
 import psutil
@@ -66,29 +68,30 @@ for number in range(3):
 """
 
 
+@contextmanager
+def running_up(project: Project) -> Iterator[tuple[psutil.Process, Iterator[int]]]:
+    """`up` as a process, and the number of creations that it has told of, after each of its lines."""
+    options = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--stack", "test")
+    with subprocess.Popen(
+        ["pulumi", "up", *options],
+        cwd=project.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines = process.stdout or ()
+        yield (
+            psutil.Process(process.pid),
+            accumulate(" creating" in line or " created" in line for line in lines),
+        )
+
+
 def kill_at(project: Project, point: int) -> bool:
     """Start `up` and kill all its processes after `point` events of the engine; False: it ended before."""
-    command = [
-        "pulumi",
-        "up",
-        "--yes",
-        "--skip-preview",
-        "--non-interactive",
-        "--color",
-        "never",
-        "--stack",
-        "test",
-    ]
-    with subprocess.Popen(
-        command, cwd=project.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        events = 0
-        for line in process.stdout or ():
-            if " creating" in line or " created" in line:
-                events += 1
+    with running_up(project) as (engine, counts):
+        for events in counts:
             if events >= point:
                 # The engine first: to it, a plugin that dies is a failed step, no unknown one.
-                engine = psutil.Process(process.pid)
                 family = [engine, *engine.children(recursive=True)]
                 for member in family:
                     member.send_signal(signal.SIGKILL)
@@ -99,26 +102,11 @@ def kill_at(project: Project, point: int) -> bool:
 
 def kill_plugin_at(project: Project, point: int) -> bool:
     """Start `up` and kill the plugin of AWS alone after `point` events; False: the run ended before."""
-    command = [
-        "pulumi",
-        "up",
-        "--yes",
-        "--skip-preview",
-        "--non-interactive",
-        "--color",
-        "never",
-        "--stack",
-        "test",
-    ]
     killed = False
-    with subprocess.Popen(
-        command, cwd=project.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        events = 0
-        for line in process.stdout or ():
-            events += " creating" in line or " created" in line
+    with running_up(project) as (engine, counts):
+        for events in counts:
             if events >= point and not killed:
-                children = psutil.Process(process.pid).children(recursive=True)
+                children = engine.children(recursive=True)
                 plugins = [child for child in children if "embedded.plugins.aws" in " ".join(child.cmdline())]
                 for child in plugins:
                     child.send_signal(signal.SIGKILL)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from embedded.certificates import CertificateFiles
-from embedded.commands import run, succeeds
+from embedded.commands import run
 from embedded.errors import EmbeddedError, NotReady
 from embedded.identity import CloudIdentity
 from embedded.network_policies import rules
@@ -126,27 +126,15 @@ def apply(cluster: Cluster, rules_file: Path) -> None:
         EmbeddedError: iptables refuses them.
     """
     made = rules.chains(cluster)
-    present = [line.split()[1] for line in _chains() if line.startswith("-N ")]
-    stale = [chain for chain in present if chain.startswith(rules.POD_CHAIN) and chain not in made]
+    present = run(["iptables", "--wait", "-t", "mangle", "-S"]).splitlines()
+    chains = [line.removeprefix("-N ") for line in present if line.startswith(f"-N {rules.POD_CHAIN}")]
+    stale = [chain for chain in chains if chain not in made]
+    missing = [hook for hook in HOOKS if f"-A {hook} -j {rules.ENTRY}" not in present]
     text = rules.table(made, stale)
-    if not stale and hooked() and rules_file.exists() and rules_file.read_text() == text:
+    if not stale and not missing and rules_file.exists() and rules_file.read_text() == text:
         return
     rules_file.write_text(text)
     run(["iptables-restore", "--wait", "--noflush", str(rules_file)])
-    for hook in HOOKS:
-        if not _hooked(hook):
-            run(["iptables", "--wait", "-t", "mangle", "-A", hook, "-j", rules.ENTRY])
+    for hook in missing:
+        run(["iptables", "--wait", "-t", "mangle", "-A", hook, "-j", rules.ENTRY])
     _log.info("%d policies restrict pods by %d chains", len(cluster.policies), len(made) - 1)
-
-
-def _chains() -> list[str]:
-    return run(["iptables", "--wait", "-t", "mangle", "-S"]).splitlines()
-
-
-def hooked() -> bool:
-    """Whether packets are sent to the rules."""
-    return all(_hooked(hook) for hook in HOOKS)
-
-
-def _hooked(hook: str) -> bool:
-    return succeeds(["iptables", "--wait", "-t", "mangle", "-C", hook, "-j", rules.ENTRY])
