@@ -119,17 +119,20 @@ def parse_as(
         model: the settings' model.
         namespace: namespace of the keys, for messages.
         values: key without namespace -> value, as YAML or JSON gives it.
-        hidden: keys whose values must not be shown in a message.
+        hidden: keys that are marked secret, or have a part that is: no message shows their values.
 
     Raises:
         SettingsError: with all mistakes found.
     """
     messages = _Messages(model, namespace, frozenset(hidden))
+    exposed = messages.exposed()
     try:
         document = json.dumps(values, default=str, ensure_ascii=False).encode()
-        return model.model_validate_json(document, by_alias=True, by_name=False)
+        settings = model.model_validate_json(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise SettingsError(messages.mistakes(error.errors(include_url=False))) from None
+        told = {mistake.key for mistake in exposed}
+        found = messages.mistakes(error.errors(include_url=False))
+        raise SettingsError([*exposed, *(one for one in found if one.key not in told)]) from None
     except UnicodeEncodeError:
         wrong = [key for key, value in values.items() if not (_is_text(repr(value)) and _is_text(key))]
         raise SettingsError(
@@ -141,6 +144,9 @@ def parse_as(
         raise SettingsError(
             [Mistake(f"{namespace}:*", None, "a value holds itself, by a YAML alias")]
         ) from None
+    if exposed:
+        raise SettingsError(exposed)
+    return settings
 
 
 def _is_text(text: str) -> bool:
@@ -159,6 +165,16 @@ class _Messages:
     model: type[BaseModel]
     namespace: str
     hidden: frozenset[str]
+
+    def exposed(self) -> list[Mistake]:
+        """Secrets where nothing stays secret: airflow.cfg, chart values, names and tags can be read."""
+        fields = _fields(self.model)
+        kept = sorted(key for key, field in fields.items() if _keeps_secrets(field.annotation))
+        advice = f"secrets are kept in {', '.join(kept)} alone" if kept else "write it in plain"
+        allowed = f"holds a secret, which would be readable where it is used; {advice}"
+        return [
+            Mistake(self._key([key]), None, allowed) for key in sorted({*self.hidden} & {*fields} - {*kept})
+        ]
 
     def mistakes(self, errors: Iterable[ErrorDetails]) -> list[Mistake]:
         found: list[Mistake] = []
@@ -252,6 +268,15 @@ def _is_textual(field: FieldInfo) -> bool:
     """Whether the field takes a text: str, an enumeration of texts, or one of these or nothing."""
     options = typing.get_args(field.annotation) if _is_union(field.annotation) else (field.annotation,)
     return any(isinstance(option, type) and issubclass(option, str) for option in options)
+
+
+def _keeps_secrets(annotation: object) -> bool:
+    """Whether a value of this kind has a part that never shows."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(
+            not field.repr or _keeps_secrets(field.annotation) for field in _fields(annotation).values()
+        )
+    return any(_keeps_secrets(option) for option in typing.get_args(annotation))
 
 
 def _without_none(annotation: object) -> object:

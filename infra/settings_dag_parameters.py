@@ -100,6 +100,8 @@ class ConnectionSettings(ParameterSettings):
         default=None,
         min_length=1,
         repr=False,
+        # Editors show it as what it is, and the stack file may hold it encrypted.
+        json_schema_extra={"writeOnly": True},
         description="Password: pulumi config set --secret --path 'airflow:connections.NAME.password'.",
     )
     database_schema: str | None = Field(

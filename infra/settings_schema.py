@@ -59,8 +59,17 @@ def stack_file_schema(namespace: str, model: type[BaseModel]) -> dict[str, Any]:
                 "additionalProperties": False,
             }
         },
-        "$defs": settings.get("$defs", {}),
+        "$defs": {name: _with_encrypted(part) for name, part in settings.get("$defs", {}).items()},
     }
+
+
+def _with_encrypted(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's schema in which fields that never show may be encrypted, too."""
+    properties = {
+        key: {**schema, "anyOf": [*schema["anyOf"], dict(_ENCRYPTED)]} if schema.get("writeOnly") else schema
+        for key, schema in definition.get("properties", {}).items()
+    }
+    return {**definition, **({"properties": properties} if properties else {})}
 
 
 def _top_level(schema: Mapping[str, Any]) -> dict[str, Any]:

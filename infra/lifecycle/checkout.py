@@ -12,6 +12,8 @@ from infra.lifecycle.errors import LifecycleError
 
 # This file is infra/lifecycle/checkout.py of the checkout.
 ROOT = Path(__file__).resolve().parents[2]
+# Stands for a text that only the engine can read.
+ENCRYPTED = "[secret]"
 
 
 class ProjectFiles:
@@ -39,9 +41,10 @@ class ProjectFiles:
         return sorted(path.name.split(".")[1] for path in self.directory.glob("Pulumi.*.yaml"))
 
     def configuration(self, stack: str) -> dict[str, Any]:
-        """Plain configuration of `stack`, key -> value, without the project's namespace and secrets.
+        """Configuration of `stack`, key -> value, without the project's namespace.
 
-        Defaults that the project declares are filled in, as the Pulumi CLI does.
+        Defaults that the project declares are filled in, as the Pulumi CLI does. Encrypted keys are left out;
+        in the place of an encrypted part of a value stands `ENCRYPTED`.
 
         Raises:
             LifecycleError: the stack has no file.
@@ -66,8 +69,13 @@ class ProjectFiles:
                 "Write it as `config:` with lines such as `airflow:owner: my-team` below it.",
             )
         given = self._own(config)
-        plain = {key: value for key, value in given.items() if not _is_encrypted(value)}
+        plain = {key: _readable(value) for key, value in given.items() if not _is_encrypted(value)}
         return {**defaults, **plain}
+
+    def secret_keys(self, stack: str) -> set[str]:
+        """Keys of `stack`, as `configuration` names them, that are encrypted or have an encrypted part."""
+        config = _mapping(self.directory / f"Pulumi.{stack}.yaml").get("config") or {}
+        return {key for key, value in self._own(config).items() if _readable(value) != value}
 
     def _own(self, values: dict[str, Any]) -> dict[str, Any]:
         """Keys of the project's namespace, without it. Other namespaces belong to Pulumi and providers."""
@@ -87,6 +95,15 @@ def cluster_files() -> ProjectFiles:
 
 def _is_encrypted(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _readable(value: Any) -> Any:
+    """The value with `ENCRYPTED` in place of what `pulumi config set --secret --path` encrypted in it."""
+    if _is_encrypted(value):
+        return ENCRYPTED
+    if isinstance(value, dict):
+        return {key: _readable(part) for key, part in value.items()}
+    return [_readable(part) for part in value] if isinstance(value, list) else value
 
 
 def _mapping(path: Path) -> dict[str, Any]:

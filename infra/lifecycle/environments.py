@@ -57,9 +57,11 @@ def settings(stack: str) -> EnvironmentSettings:
     Raises:
         LifecycleError: there is no such file, or it has mistakes; all of them are in the message.
     """
-    values = checkout.environment_files().configuration(stack)
+    files = checkout.environment_files()
+    values = files.configuration(stack)
     try:
-        return config.parse({key: config.decode(key, value) for key, value in values.items()})
+        natural = {key: config.decode(key, value) for key, value in values.items()}
+        return config.parse(natural, hidden=files.secret_keys(stack))
     except config.SettingsError as error:
         raise LifecycleError(str(error), f"Correct Pulumi.{stack}.yaml.") from None
 

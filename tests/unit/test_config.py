@@ -74,9 +74,24 @@ def test_text_that_is_no_unicode_is_named() -> None:
 
 def test_a_secret_value_is_not_shown() -> None:
     with pytest.raises(config.SettingsError) as caught:
-        config.parse({**REQUIRED, "region": "hunter2"}, hidden=["region"])
+        config.parse({**REQUIRED, "variables": "hunter2"}, hidden=["variables"])
     assert "hunter2" not in str(caught.value)
     assert "[secret]" in str(caught.value)
+
+
+def test_a_secret_that_would_be_readable_is_refused_beside_all_other_mistakes() -> None:
+    """A password in airflow.cfg would stand in a ConfigMap, in the state and in the chart's values."""
+    values = {**REQUIRED, "size": "small", "airflow": {"config": {"smtp": {"smtp_user": "hunter2"}}}}
+    with pytest.raises(config.SettingsError) as caught:
+        config.parse(values, hidden=["airflow", "variables"])
+    assert [mistake.key for mistake in caught.value.mistakes] == ["airflow:airflow", "airflow:size"]
+    assert "secrets are kept in connections, variables alone" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_may_stand_where_they_are_kept() -> None:
+    kept = {"variables": {"a": {"value": "x"}}, "connections": {"b": {"type": "http", "password": "y"}}}
+    assert config.parse({**REQUIRED, **kept}, hidden=kept).variables["a"].text == "x"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra.lifecycle import checkout, environments, rendering
 from infra.lifecycle.checkout import ProjectFiles
@@ -34,6 +35,40 @@ def test_defaults_are_filled_in_and_foreign_keys_and_secrets_left_out(tmp_path: 
         "size": "large",
         "canary": True,
     }
+
+
+def test_a_stack_file_with_an_encrypted_password_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pulumi config set --secret --path` writes it: no command can read it, and none needs to."""
+    config = {
+        "airflow:region": "eu-west-1",
+        "airflow:accountId": "123456789012",
+        "airflow:owner": "platform",
+        "airflow:cluster": {"stack": "organization/airflow-cluster/shared"},
+        "airflow:variables": {"token": {"value": {"secure": "v1:abc:def"}}},
+        "airflow:connections": {
+            "crm": {"type": "http", "password": {"secure": "v1:x"}, "extra": {"a": [{"secure": "v1:y"}]}}
+        },
+    }
+    (tmp_path / "Pulumi.yaml").write_text("name: airflow\n")
+    (tmp_path / "Pulumi.one.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    settings = environments.settings("one")
+    assert set(settings.variables) == {"token"}
+    assert set(settings.connections) == {"crm"}
+    assert "v1:" not in str(
+        [entry.text for entry in (*settings.variables.values(), *settings.connections.values())]
+    )
+
+
+def test_an_encrypted_part_of_airflow_cfg_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {"config": {"smtp": {"smtp_password": {"secure": "v1:abc:def"}}}}
+    (tmp_path / "Pulumi.yaml").write_text("name: airflow\n")
+    (tmp_path / "Pulumi.one.yaml").write_text(yaml.safe_dump({"config": {"airflow:airflow": secret}}))
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    with pytest.raises(LifecycleError, match="airflow:airflow: holds a secret"):
+        environments.settings("one")
 
 
 def test_an_unknown_stack_is_told_the_known_ones(tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ def test_what_the_engine_writes_is_accepted() -> None:
         "encryptionsalt": "v1:abc",
         "config": {
             "airflow:retire": "true",
-            "airflow:owner": {"secure": "v1:abc:def"},
+            "airflow:connections": {"crm": {"type": "http", "password": {"secure": "v1:abc:def"}}},
+            "airflow:variables": {"token": {"value": {"secure": "v1:abc:def"}}},
             "aws:region": "eu-west-1",
             "pulumi:disable-default-providers": ["aws"],
         },
