@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +16,12 @@ from infra.lifecycle.errors import LifecycleError
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happens, in order: `encrypt`, or the request without its nonce."""
+    """What happens, in order: `encrypt`, `up`, or the request of a run without its nonce."""
     happened: list[str] = []
 
     class Project:
-        def up(self, _stack: str, _on_line: Any, variables: dict[str, str]) -> None:
-            happened.append(variables[ROTATION_VARIABLE].rsplit(":", 1)[0])
+        def up(self, _stack: str, _line: Any, variables: dict[str, str] | None = None) -> None:
+            happened.append((variables or {}).get(ROTATION_VARIABLE, "up:").rsplit(":", 1)[0])
 
     monkeypatch.setattr(rotation.environments, "exports", lambda _stack: None)
     monkeypatch.setattr(rotation.environments, "project", Project)
@@ -34,10 +33,10 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        (RotatedKey.FERNET, ["encrypt", "fernet=advance", "encrypt"]),
-        (RotatedKey.JWT, ["jwt=advance"]),
-        (RotatedKey.API, ["api=advance"]),
-        (RotatedKey.DATABASE, ["database=advance", "database=forget"]),
+        (RotatedKey.FERNET, ["up", "encrypt", "fernet=advance", "encrypt"]),
+        (RotatedKey.JWT, ["up", "jwt=advance"]),
+        (RotatedKey.API, ["up", "api=advance"]),
+        (RotatedKey.DATABASE, ["up", "database=advance", "database=forget"]),
     ],
 )
 def test_the_steps_of_a_rotation(key: RotatedKey, expected: list[str], steps: list[str]) -> None:
@@ -47,11 +46,12 @@ def test_the_steps_of_a_rotation(key: RotatedKey, expected: list[str], steps: li
 
 def test_two_rotations_are_two_requests(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
-    monkeypatch.setattr(
-        rotation.environments,
-        "project",
-        lambda: type("P", (), {"up": lambda _self, *call: seen.add(call[2][ROTATION_VARIABLE])})(),
-    )
+
+    class Project:
+        def up(self, *_: Any, variables: dict[str, str] | None = None) -> None:
+            seen.update((variables or {}).values())
+
+    monkeypatch.setattr(rotation.environments, "project", Project)
     for _ in range(2):
         rotation.rotate(RotatedKey.JWT, "team-a")
     assert len(seen) == 2
@@ -66,18 +66,7 @@ def test_values_that_cannot_be_encrypted_anew_stop_the_rotation_before_a_key_is_
     monkeypatch.setattr(rotation, "_encrypt_anew", lambda _exports, stack: rotation._guarded(fail, stack))
     with pytest.raises(LifecycleError, match="2 values need another key"):
         rotation.rotate(RotatedKey.FERNET, "team-a")
-    assert steps == []
-
-
-@pytest.mark.parametrize(
-    "data", [{}, {"fernet_rotation.py": "print('of the year before')"}], ids=["none", "old"]
-)
-def test_a_cluster_with_another_script_is_sent_to_up_first(data: dict[str, str]) -> None:
-    with pytest.raises(LifecycleError, match="No key was changed") as refused:
-        rotation.refuse_another_script({"data": data}, "team-a")
-    assert "airflow-env up team-a" in refused.value.next_step
-    script = Path(fernet_rotation.__file__).read_text()
-    rotation.refuse_another_script({"data": {"fernet_rotation.py": script}}, "team-a")
+    assert steps == ["up"]
 
 
 def test_what_another_key_encrypted_is_seen() -> None:
