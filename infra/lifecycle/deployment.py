@@ -82,12 +82,14 @@ def down(stack: str, *, retire: bool = False) -> None:
         retire: end a persistent environment for good; its recovery set stays.
 
     Raises:
-        LifecycleError: it is protected (nothing was deleted), or a deletion failed.
+        LifecycleError: it is protected, somebody is at work on it, or a run on it was cut off (nothing was
+            deleted); or a deletion failed.
     """
     project = environments.project()
     if stack not in project.stacks():
         console.print(f"{stack} is not there.")
         return
+    refuse_unsettled(stack, project)
     if not retire:
         refuse_protected(stack, project)
     leaves = project.retained(stack)
@@ -105,12 +107,13 @@ def down_all(*, retire: bool = False) -> None:
         retire: end persistent environments for good; their recovery sets stay.
 
     Raises:
-        LifecycleError: one is protected (nothing at all was deleted), or a deletion failed.
+        LifecycleError: one is protected or unsettled (nothing at all was deleted), or a deletion failed.
     """
     project, clusters = environments.project(), environments.cluster_project()
     stacks = project.stacks()
-    if not retire:
-        for stack in stacks:
+    for stack in stacks:
+        refuse_unsettled(stack, project)
+        if not retire:
             refuse_protected(stack, project)
     timings = Timings()
     for stack in stacks:
@@ -130,6 +133,21 @@ def _end(stack: str, project: PulumiProject, timings: Timings) -> None:
             project.up(stack, progress(), {config.RETIRE_VARIABLE: "true"})
     with timings.step(f"environment {stack}"):
         _destroy(project, stack)
+
+
+def refuse_unsettled(stack: str, project: PulumiProject) -> None:
+    """Stop where another run holds the stack, or one was cut off: what it made would be left behind.
+
+    Raises:
+        LifecycleError: with what is to be done.
+    """
+    in_the_way = failed(doctor.unsettled(stack, project))
+    if in_the_way:
+        row = in_the_way[0]
+        raise LifecycleError(
+            f"{stack} is not deleted: {row.name} {row.detail}. Nothing was touched.",
+            f"{row.next_step} Then run `airflow-env down {stack}` again.",
+        )
 
 
 def refuse_protected(stack: str, project: PulumiProject) -> None:

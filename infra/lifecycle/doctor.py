@@ -6,7 +6,6 @@ Each check returns one row and raises nothing; a check that cannot be made yet s
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -20,18 +19,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import versions
+from infra import naming, versions
 from infra.lifecycle import (
     checkout,
     cluster_features,
     environments,
+    half_made_release,
     preflight_backend,
     preflight_tools,
     processes,
 )
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
-from infra.lifecycle.pulumi_project import PulumiProject
+from infra.lifecycle.pulumi_project import PulumiProject, backend_url
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock, locks
 from infra.settings import EnvironmentSettings
@@ -70,12 +70,11 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     rows += _guarded("AWS CLI", preflight_tools.aws_cli)
     rows += _guarded("plugins", preflight_tools.plugins)
     rows += _guarded("state backend", lambda: _backend(environments.project()))
-    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(_backend_url()))
-    rows += _guarded("state lock", lambda: lock_row(stack, _locks(stack)))
-    rows += _guarded("last run", lambda: _last_run(stack, environments.project()))
+    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url()))
+    rows += unsettled(stack, environments.project())
     rows += aws_rows(chosen.account_id, chosen.region)
     rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
-    rows += _guarded("API server", lambda: _api_server(chosen))
+    rows += _guarded("API server", lambda: _cluster(stack, chosen))
     if chosen.cluster.name is not None:
         rows += cluster_features.rows(chosen)
     return rows
@@ -124,10 +123,11 @@ def _date(answer: Any) -> str | None:
     return str(date) if date else None
 
 
-def _guarded(name: str, check: Callable[[], Row]) -> list[Row]:
+def _guarded(name: str, check: Callable[[], Row | list[Row]]) -> list[Row]:
     """A check that cannot be made is a failed row, with the reason."""
     try:
-        return [check()]
+        found = check()
+        return found if isinstance(found, list) else [found]
     except LifecycleError as error:
         return [Row.judged(name, False, error.message, error.next_step)]
 
@@ -179,8 +179,15 @@ def lock_row(stack: str, held: list[StateLock] | None) -> Row:
 
 
 def _locks(stack: str) -> list[StateLock] | None:
-    backend = os.environ.get("PULUMI_BACKEND_URL", "")
-    return locks(backend, checkout.environment_files().name, stack)
+    return locks(backend_url(), checkout.environment_files().name, stack)
+
+
+def unsettled(stack: str, project: PulumiProject) -> list[Row]:
+    """Look for what is in the way of changing a stack that is there: a lock, or a run that was cut off."""
+    return [
+        *_guarded("state lock", lambda: lock_row(stack, _locks(stack))),
+        *_guarded("last run", lambda: _last_run(stack, project)),
+    ]
 
 
 def _last_run(stack: str, project: PulumiProject) -> Row:
@@ -197,12 +204,6 @@ def _backend(project: PulumiProject) -> Row:
     return Row.judged("state backend", True, f"answers; stacks: {', '.join(stacks) or 'none yet'}")
 
 
-def _backend_url() -> str:
-    """The backend that the engine uses: of the environment, or of the last `pulumi login`."""
-    given = os.environ.get("PULUMI_BACKEND_URL")
-    return given or str(json.loads(processes.output(("pulumi", "whoami", "--verbose", "--json")))["url"])
-
-
 def _token_plugin(region: str) -> Row:
     """kubectl calls the AWS CLI for a token; making one needs credentials but no cluster."""
     command = ("aws", "eks", "get-token", "--cluster-name", "preflight", "--region", region)
@@ -212,14 +213,24 @@ def _token_plugin(region: str) -> Row:
     return Row.judged("token plugin", kind == "ExecCredential", f"aws eks get-token answers {kind}", step)
 
 
-def _api_server(chosen: EnvironmentSettings) -> Row:
+def _cluster(stack: str, chosen: EnvironmentSettings) -> list[Row]:
+    """Whether the API server answers, and no earlier run left the release half gone."""
     cluster = environments.known_cluster(chosen)
     if cluster is None:
-        return Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")
-    with cluster_access(cluster, chosen.region, "default") as access:
+        return [Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")]
+    names = naming.names_of(
+        checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
+    )
+    with cluster_access(cluster, chosen.region, names.namespace) as access:
         said = processes.output(access.command("get", "--raw", "/readyz"), timeout_seconds=30).strip()
+        half_gone = half_made_release.is_half_gone(access)
     step = "Wait until the control plane is healthy: `aws eks describe-cluster` says its status."
-    return Row.judged("API server", said == "ok", f"{cluster}: {said}", step)
+    seen = "cut off while it was uninstalled" if half_gone else "not half gone"
+    ended = f"Run `airflow-env recover {stack}` to bring it back, or `airflow-env down {stack}` to go on."
+    return [
+        Row.judged("API server", said == "ok", f"{cluster}: {said}", step),
+        Row.judged("release", not half_gone, seen, ended),
+    ]
 
 
 def _numbers(text: str) -> tuple[int, int, int]:

@@ -16,16 +16,24 @@ from infra import naming
 from infra.lifecycle import processes
 from infra.lifecycle.cluster_access import ClusterAccess
 
+UNINSTALLING = "uninstalling"
 _UNINSTALL_SECONDS = 600.0
 # What was claimed may hold data already; whoever wants it away says so.
 _KEPT_KINDS = ("PersistentVolumeClaim",)
 
 
+def is_half_gone(access: ClusterAccess) -> bool:
+    """Whether an uninstallation was cut off: its objects are missing, which no state and no program knows."""
+    releases = json.loads(_helm(access, "list", "--uninstalling", "--output", "json"))
+    return any(release["name"] == naming.RELEASE for release in releases)
+
+
 def settle(access: ClusterAccess, *, known: bool) -> str | None:
     """Clear the way for the next run, and say what was done; None when nothing was in it.
 
-    A first installation is uninstalled. Of an upgrade the record goes, and what it alone brought: the
-    revision before stays as it is, for its pods may run, and going back would not undo a migration.
+    A first installation is uninstalled, and what was half gone goes whole. Of an upgrade the record goes, and
+    what it alone brought: the revision before stays as it is, for its pods may run, and going back would not
+    undo a migration.
 
     Args:
         access: the environment's namespace.
@@ -36,6 +44,9 @@ def settle(access: ClusterAccess, *, known: bool) -> str | None:
         if release["name"] != naming.RELEASE:
             continue
         revision, pending = int(release["revision"]), str(release["status"]).startswith("pending-")
+        if release["status"] == UNINSTALLING:
+            _helm(access, "uninstall", naming.RELEASE, "--wait")
+            return f"release {naming.RELEASE}: half gone, uninstalled"
         if revision == 1 and (pending or not known):
             _helm(access, "uninstall", naming.RELEASE, "--wait")
             return f"release {naming.RELEASE}: half made, uninstalled"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ _QUICK_SECONDS = 120
 # The whole program and a question to each plugin; some seconds, minutes on a busy machine.
 _PREVIEW_SECONDS = 600
 _RUN = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs")
+
+
+def backend_url() -> str:
+    """The state backend that the engine uses: of the environment, or of the last `pulumi login`."""
+    given = os.environ.get("PULUMI_BACKEND_URL")
+    return given or str(json.loads(processes.output(("pulumi", "whoami", "--verbose", "--json")))["url"])
 
 
 @dataclass(frozen=True)

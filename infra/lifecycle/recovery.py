@@ -6,7 +6,6 @@ since making one that is there brings it into shape; only helm's half-made revis
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
@@ -16,7 +15,7 @@ from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
 from infra.lifecycle.lost import find_lost
-from infra.lifecycle.pulumi_project import PulumiProject
+from infra.lifecycle.pulumi_project import PulumiProject, backend_url
 from infra.lifecycle.report import console
 from infra.lifecycle.state_lock import locks, restore_checkpoint
 from infra.settings import EnvironmentSettings
@@ -62,7 +61,9 @@ def recover(stack: str, *, unlock: bool = False) -> None:
     deployment_id = chosen.deployment_id or naming.deployment_id(name, stack)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
     _sweep_if_told(project, stack, chosen.region, deployment_id, prepare=deployment.fill_chart)
-    console.print(f"{stack} is recovered; `airflow-env up {stack}` goes on.")
+    console.print(
+        f"{stack} is recovered; `airflow-env up {stack}` goes on, `airflow-env down {stack}` deletes it."
+    )
 
 
 def recover_cluster(chosen: EnvironmentSettings) -> bool:
@@ -74,7 +75,7 @@ def recover_cluster(chosen: EnvironmentSettings) -> bool:
     if stack is None or stack not in project.stacks():
         return False
     name = checkout.cluster_files().name
-    held = locks(os.environ.get("PULUMI_BACKEND_URL", ""), name, stack) or []
+    held = locks(backend_url(), name, stack) or []
     if in_doubt := [lock for lock in held if not lock.is_dead()]:
         console.print(f"  cluster {stack} is locked by {in_doubt[0]}: left alone", markup=False)
         return False
@@ -108,7 +109,7 @@ def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool)
     Raises:
         LifecycleError: an owner is alive, or can't be looked at and `unlock` is not given.
     """
-    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    backend = backend_url()
     held = locks(backend, name, stack)
     if held is None:
         console.print("  this state backend keeps locks itself; `pulumi cancel` ends one")

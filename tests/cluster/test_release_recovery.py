@@ -43,6 +43,13 @@ spec:
     metadata: {labels: {app: never-ready}}
     spec: {containers: [{name: main, image: registry.invalid/nothing:1}]}
 """
+# Nothing takes it away until somebody removes the mark.
+HELD = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: held, finalizers: [example.org/held]}
+"""
 SECONDS = 120
 Victims = Callable[[psutil.Process], list[psutil.Process]]
 
@@ -60,15 +67,19 @@ def _whole_run(engine: psutil.Process) -> list[psutil.Process]:
 
 
 def _plugin(engine: psutil.Process) -> list[psutil.Process]:
-    """The plugin with the helm that it started: as it is when memory runs out, or in one process."""
+    """The plugin alone: as it is when memory runs out."""
     children = engine.children(recursive=True)
     [plugin] = [child for child in children if "embedded.plugins.kubernetes" in " ".join(child.cmdline())]
-    return [plugin, *plugin.children(recursive=True)]
+    return [plugin]
 
 
-def _kill(world: World, status: str, victims: Victims) -> None:
+def _helms(engine: psutil.Process) -> list[psutil.Process]:
+    return [child for child in engine.children(recursive=True) if "helm" in child.name()]
+
+
+def _kill(world: World, status: str, victims: Victims, verb: str = "up") -> None:
     """Start `up`, and kill `victims` when helm's record of the release has `status`."""
-    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "test"]
+    command = ["pulumi", verb, "--yes", "--skip-preview", "--non-interactive", "--stack", "test"]
     with subprocess.Popen(
         command, cwd=world.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -77,21 +88,29 @@ def _kill(world: World, status: str, victims: Victims) -> None:
             assert process.poll() is None, "the run ended before helm began to wait"
             assert time.monotonic() < end, f"helm's record has no status {status}"
             time.sleep(0.3)
-        killed = victims(psutil.Process(process.pid))
+        engine = psutil.Process(process.pid)
+        killed, helms = victims(engine), _helms(engine)
+        assert helms
         for one in killed:
             one.send_signal(signal.SIGKILL)
-        psutil.wait_procs(killed, timeout=10)
+        # What goes on to work would work against the next run.
+        _, left = psutil.wait_procs([*killed, *helms], timeout=30)
+        assert left == []
 
 
 def _statuses(world: World) -> list[str]:
     return [item["status"] for item in json.loads(world.helm("list", "--all", "--output", "json"))]
 
 
+def _access(world: World) -> ClusterAccess:
+    return ClusterAccess(world.kubeconfig, world.namespace)
+
+
 def _recover(world: World, project: PulumiProject) -> None:
     """What `airflow-env recover` does, apart from finding the environment's cluster."""
     recovery.release_lock(project, "probe", "test", unlock=False)
     known = recovery.RELEASE_TYPE in project.types("test")
-    half_made_release.settle(ClusterAccess(world.kubeconfig, world.namespace), known=known)
+    half_made_release.settle(_access(world), known=known)
     recovery.reconcile(project, "test", region="eu-west-1", deployment_id="probe")
 
 
@@ -133,3 +152,18 @@ def test_a_run_that_dies_while_helm_upgrades_is_recovered(world: World, project:
     assert _statuses(world) == ["deployed"]
     _converges(world, "third", "2")
     assert world.get("configmap", "settings")["metadata"]["uid"] == uid
+
+
+def test_a_run_that_dies_while_helm_uninstalls_is_recovered(world: World, project: PulumiProject) -> None:
+    """Its objects are gone and the state has it all: only the release's record tells."""
+    world.chart(SETTINGS + HELD)
+    world.write(RELEASE % "first")
+    world.up()
+    assert not half_made_release.is_half_gone(_access(world))
+    _kill(world, "uninstalling", _whole_run, verb="destroy")
+    assert world.kubectl("get", "configmap", "settings", "--ignore-not-found") == ""
+    assert half_made_release.is_half_gone(_access(world))
+    world.kubectl("patch", "configmap", "held", "--patch", '{"metadata": {"finalizers": null}}')
+    _recover(world, project)
+    assert _statuses(world) == []
+    _converges(world, "second", "1")

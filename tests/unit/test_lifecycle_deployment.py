@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "cluster" / "Pulumi.yaml").write_text("name: airflow-cluster\nruntime: python\n")
     (root / "Pulumi.staging.yaml").write_text(STACK_FILE)
     monkeypatch.setattr(checkout, "ROOT", root)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/backend")
     monkeypatch.setattr(deployment, "chart_sentence", lambda: "Chart: a chart.")
     return root
 
@@ -102,6 +106,45 @@ def test_a_protected_stack_is_refused_before_any_deletion(
     assert "aws:rds/instance:Instance::database" in error.value.message
     assert "`airflow-env up staging`, then `airflow-env down staging`" in error.value.next_step
     assert "airflow-env down staging --retire" in error.value.next_step
+    assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("every", [False, True], ids=["down", "down --all"])
+def test_a_stack_that_a_run_was_cut_off_on_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: bool
+) -> None:
+    """The engine would delete what its state has; what the run was making would stay for ever."""
+    urn = "urn:pulumi:staging::airflow::aws:rds/instance:Instance::database"
+    begun = {"type": "creating", "resource": {"urn": urn, "type": "aws:rds/instance:Instance"}}
+    exported = 0, json.dumps({"deployment": {"resources": [], "pending_operations": [begun]}})
+    table = {"stack ls": _listing("staging"), "stack export": exported}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": {"stack ls": _listing("shared")}})
+    with pytest.raises(
+        LifecycleError, match=r"cut off while it made database\. Nothing was touched"
+    ) as error:
+        deployment.down_all() if every else deployment.down("staging")
+    assert "airflow-env recover staging" in error.value.next_step
+    assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("process", "advice"), [(2**22 + 1, "airflow-env recover staging"), (os.getpid(), "wait for it")]
+)
+def test_a_locked_stack_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: int, advice: str
+) -> None:
+    table = {"stack ls": _listing("staging"), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    locks = tmp_path / "backend/.pulumi/locks/organization/airflow/staging"
+    locks.mkdir(parents=True)
+    held = {"pid": process, "username": "me", "hostname": socket.gethostname()}
+    taken = datetime.now(UTC).isoformat()
+    (locks / "one.json").write_text(json.dumps({**held, "timestamp": taken}))
+    with pytest.raises(LifecycleError, match="staging is not deleted: state lock held by") as error:
+        deployment.down("staging")
+    assert advice in error.value.next_step
     assert _changes(tmp_path) == []
 
 

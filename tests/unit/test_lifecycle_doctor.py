@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from infra.lifecycle import doctor
+from infra.lifecycle.cluster_access import ClusterAccess
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock
 
@@ -164,3 +168,28 @@ def test_a_lock_of_a_dead_run_is_red_and_names_the_command() -> None:
     row = doctor.lock_row("team-a", [_lock(2**22 + 1, socket.gethostname())])
     assert row.outcome is Outcome.FAILED
     assert "airflow-env recover team-a" in row.next_step
+
+
+@pytest.mark.parametrize(
+    ("releases", "outcome"),
+    [
+        ("[]", Outcome.PASSED),
+        ('[{"name": "other", "status": "uninstalling"}]', Outcome.PASSED),
+        ('[{"name": "airflow", "status": "uninstalling"}]', Outcome.FAILED),
+    ],
+)
+def test_a_release_that_is_half_gone_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, releases: str, outcome: Outcome
+) -> None:
+    """The engine's state says nothing of it, so an ordinary run would find nothing to do."""
+    _programs(tmp_path, monkeypatch, helm=releases, kubectl="ok", aws="")
+
+    @contextmanager
+    def access(_cluster: str, _region: str, namespace: str) -> Iterator[ClusterAccess]:
+        yield ClusterAccess(tmp_path / "kubeconfig", namespace)
+
+    monkeypatch.setattr(doctor, "cluster_access", access)
+    monkeypatch.setattr(doctor.environments, "known_cluster", lambda _chosen: "shared")
+    chosen = SimpleNamespace(account_id="111122223333", region="eu-west-1")
+    rows = doctor._cluster("team-a", chosen)  # type: ignore[arg-type]
+    assert _outcomes(rows) == {"API server": Outcome.PASSED, "release": outcome}
