@@ -37,7 +37,6 @@ class RemoteLogs(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RemoteLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.TOKEN, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         # A rename would replace the bucket and lose the logs.
         bucket = aws.s3.Bucket(
             f"{name}-bucket",
@@ -45,52 +44,60 @@ class RemoteLogs(pulumi.ComponentResource):
             force_destroy=args.force_destroy,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protected),
         )
+        self._name, self._child = name, pulumi.ResourceOptions(parent=self)
+        self._close(bucket)
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption", bucket=bucket.id, rules=[_encryption(args.key_arn)], opts=self._child
+        )
+        self._forget(bucket, args)
+        self.bucket = bucket.bucket
+        self.arn = bucket.arn
+        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+    def _close(self, bucket: aws.s3.Bucket) -> None:
+        """Nobody but the account's own roles, and they over TLS alone."""
         aws.s3.BucketOwnershipControls(
-            f"{name}-ownership",
+            f"{self._name}-ownership",
             bucket=bucket.id,
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=child,
+            opts=self._child,
         )
         block = aws.s3.BucketPublicAccessBlock(
-            f"{name}-public-access",
+            f"{self._name}-public-access",
             bucket=bucket.id,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encryption", bucket=bucket.id, rules=[_encryption(args.key_arn)], opts=child
-        )
-        versioning = aws.s3.BucketVersioning(
-            f"{name}-versioning",
-            bucket=bucket.id,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=child,
+            opts=self._child,
         )
         aws.s3.BucketPolicy(
-            f"{name}-policy",
+            f"{self._name}-policy",
             bucket=bucket.id,
             policy=policies.as_json(policies.tls_only(bucket_arn=bucket.arn)),
             # S3 answers 409 when policy and public access block are written at the same time.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
         )
+
+    def _forget(self, bucket: aws.s3.Bucket, args: RemoteLogsArgs) -> None:
+        """Versions of what is overwritten or deleted, and an age at which each kind of object goes."""
+        versioning = aws.s3.BucketVersioning(
+            f"{self._name}-versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=self._child,
+        )
+        logs, xcom = args.settings, args.xcom
         aws.s3.BucketLifecycleConfiguration(
-            f"{name}-lifecycle",
+            f"{self._name}-lifecycle",
             bucket=bucket.id,
             rules=[
-                _lifecycle(
-                    "expire-logs", naming.TASK_LOGS_PREFIX, args.settings.retention_days, args.settings
-                ),
-                _lifecycle("expire-xcoms", naming.XCOM_PREFIX, args.xcom.retention_days, args.settings),
+                _lifecycle("expire-logs", naming.TASK_LOGS_PREFIX, logs.retention_days, logs),
+                _lifecycle("expire-xcoms", naming.XCOM_PREFIX, xcom.retention_days, logs),
             ],
             # Rules on old versions are only valid in a versioned bucket.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
-        self.bucket = bucket.bucket
-        self.arn = bucket.arn
-        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
 
 def _encryption(

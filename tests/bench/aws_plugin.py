@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import statistics
 import subprocess
 import sys
@@ -24,15 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 from measurement import Measurement, load
 from pulumi import automation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
 
-from aws_api_server import REGION, Account, make_account
-from embedded.aws_api.deployer import deployer_credentials
-from embedded.plugins.install import install
-from engine_world import tool_directories
+from aws_api_server import REGION, Account, running_account
+from engine_world import engine_environment
 
 RESOURCES = 100
 """Resources of a run; the engine's events arrive some tenths of a second late, now more and now less."""
@@ -62,41 +60,15 @@ def plugin_start() -> Measurement:
 @contextmanager
 def account() -> Iterator[tuple[Account, dict[str, str]]]:
     """An embedded AWS API of its own, and the environment in which the engine uses it."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="bench-aws-") as directory:
-        home = Path(directory)
-        os.environ["XDG_STATE_HOME"] = str(home / "state")
-        block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
-        made = make_account(home, block)
-        try:
-            made.start()
-            yield made, _environment(made, home)
-        finally:
-            made.close()
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def _environment(made: Account, home: Path) -> dict[str, str]:
-    for name in ("engine", "backend"):
-        (home / name).mkdir()
-    install(home / "engine")
-    key = deployer_credentials(made.identity)
-    variables = {
-        "AWS_ENDPOINT_URL": made.identity.aws_endpoint_url,
-        "AWS_CA_BUNDLE": str(made.identity.certificate_authority),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_REGION": REGION,
-        "PATH": os.pathsep.join([*map(str, tool_directories()), os.environ["PATH"]]),
-        "PULUMI_HOME": str(home / "engine"),
-        "PULUMI_BACKEND_URL": (home / "backend").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "bench",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
-    os.environ.update(variables)
-    return variables
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-aws-") as directory,
+        running_account(Path(directory)) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        variables = {**made.environment, **engine_environment(Path(directory))}
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield made, variables
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -28,6 +28,8 @@ REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 START_SECONDS = 60
 CHANGE_SECONDS = 90
+ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+"""For who wants to see each failure."""
 
 
 def postgres_directory() -> Path | None:
@@ -52,7 +54,7 @@ class Account:
         command = [sys.executable, "-m", "embedded.aws_api", "--checkout", str(self.identity.checkout)]
         command += ["--postgres", str(postgres), "--loopback", str(self.identity.block)]
         with (self.home / "aws.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment())
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._own_environment())
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -88,11 +90,22 @@ class Account:
             self._clients[wanted] = self._new_client(service, credentials)
         return self._clients[wanted]
 
-    def new_client(self, service: str, *, retries: bool) -> Any:
-        """A client with connections of its own, which repeats requests or does not."""
-        attempts = 5 if retries else 1
-        config = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+    def new_client(self, service: str, config: Config = ONCE) -> Any:
+        """A client with connections of its own; it asks once if not told otherwise."""
         return self._new_client(service, {}, config=config)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which tools use this account as its deployer."""
+        key = deployer_credentials(self.identity)
+        return {
+            "AWS_ENDPOINT_URL": self.identity.aws_endpoint_url,
+            "AWS_CA_BUNDLE": str(self.identity.certificate_authority),
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def _new_client(self, service: str, credentials: dict[str, str], **options: Any) -> Any:
         deployer = deployer_credentials(self.identity)
@@ -107,6 +120,18 @@ class Account:
             verify=str(self.identity.certificate_authority),
             **{**key, **credentials, **options},
         )
+
+    def create_database(self, identifier: str, **options: Any) -> None:
+        """Ask for a small database; `options` are those of CreateDBInstance."""
+        defaults: dict[str, Any] = {
+            "DBInstanceIdentifier": identifier,
+            "DBInstanceClass": "db.t4g.micro",
+            "Engine": "postgres",
+            "AllocatedStorage": 20,
+            "MasterUsername": "administrator",
+            "ManageMasterUserPassword": True,
+        }
+        self.client("rds").create_db_instance(**{**defaults, **options})
 
     def instance(self, identifier: str, status: str = "available") -> dict[str, Any]:
         """The instance once it has this status."""
@@ -175,8 +200,8 @@ class Account:
             )
         return "contract"
 
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], "MALLOC_ARENA_MAX": "2"}
+    def _own_environment(self) -> dict[str, str]:
+        return {**os.environ, "MALLOC_ARENA_MAX": "2"}
 
 
 @contextmanager
@@ -184,10 +209,9 @@ def running_account(home: Path) -> Iterator[Account]:
     """An account of its own below `home`, served until the end of the block."""
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
         patch.delenv(name)
-    block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
-    account = make_account(home, block)
+    account = _account(home, f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22")
     try:
         account.start()
         yield account
@@ -196,8 +220,8 @@ def running_account(home: Path) -> Iterator[Account]:
         patch.undo()
 
 
-def make_account(home: Path, block: str) -> Account:
-    """The account of a checkout below `home`; XDG_STATE_HOME must point there already."""
+def _account(home: Path, block: str) -> Account:
+    """The account of a checkout below `home`, where XDG_STATE_HOME points already."""
     checkout = home / "checkout"
     checkout.mkdir(exist_ok=True)
     identity = loopback_identity(CloudIdentity.of(checkout), block)

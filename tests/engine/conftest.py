@@ -4,7 +4,6 @@ Every test gets an account of its own (moto keeps accounts apart by access key i
 simplest separation is an empty server): the server is emptied before each test.
 """
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,8 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from aws_api_server import Account, running_account
-from embedded.plugins.install import install
-from engine_world import REGION, Cloud, Project, tool_directories
+from engine_world import REGION, Cloud, Project, engine_environment, tool_directories
 from pulumi import automation
 
 START_SECONDS = 60
@@ -84,22 +82,11 @@ def cloud(moto_url: str) -> Cloud:
 @pytest.fixture
 def new_project(tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Project]:
     """Make a project from a program's text."""
-    tools = tool_directories()
-    if not tools:
+    if not tool_directories():
         pytest.skip("no Pulumi engine here: run `make setup`")
-    home, backend, directory = tmp_path / "home", tmp_path / "backend", tmp_path / "project"
-    for place in (home, backend, directory):
-        place.mkdir()
-    install(home)
-    environment = {
-        **cloud.environment,
-        "PATH": os.pathsep.join([*map(str, tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": backend.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
+    directory = tmp_path / "project"
+    directory.mkdir()
+    environment = {**cloud.environment, **engine_environment(tmp_path)}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 

@@ -1,11 +1,14 @@
 """What the engine tests stand on: the emulated account, a Pulumi project, and where the engine is."""
 
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 from embedded.errors import EmbeddedError
+from embedded.plugins.install import install
 from embedded.setup import toolchain
 from pulumi import automation
 
@@ -19,6 +22,23 @@ def tool_directories() -> list[Path]:
         return [toolchain().pulumi.parent]
     except EmbeddedError:
         return []
+
+
+def engine_environment(place: Path) -> dict[str, str]:
+    """The variables of an engine with a home, plugins and a backend of its own below `place`."""
+    home, backend = place / "home", place / "backend"
+    for directory in (home, backend):
+        directory.mkdir()
+    install(home)
+    path = [*tool_directories(), Path(sys.executable).parent, os.environ["PATH"]]
+    return {
+        "PATH": os.pathsep.join(map(str, path)),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
 
 
 @dataclass

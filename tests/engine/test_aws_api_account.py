@@ -72,7 +72,7 @@ def cluster(account: Account) -> str:
 
 @pytest.fixture(scope="module")
 def database(account: Account) -> str:
-    create_database(account, "metadata")
+    account.create_database("metadata")
     account.instance("metadata")
     return "metadata"
 
@@ -80,18 +80,6 @@ def database(account: Account) -> str:
 def make_role(account: Account, name: str, trust: dict[str, Any]) -> str:
     role = account.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     return str(role["Role"]["Arn"])
-
-
-def create_database(account: Account, identifier: str, **options: Any) -> None:
-    defaults: dict[str, Any] = {
-        "DBInstanceIdentifier": identifier,
-        "DBInstanceClass": "db.t4g.micro",
-        "Engine": "postgres",
-        "AllocatedStorage": 20,
-        "MasterUsername": "administrator",
-        "ManageMasterUserPassword": True,
-    }
-    account.client("rds").create_db_instance(**{**defaults, **options})
 
 
 def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
@@ -369,7 +357,7 @@ def test_plain_connections_are_refused_until_force_ssl_is_off(account: Account) 
         DBParameterGroupFamily=version["DBParameterGroupFamily"],
         Description="d",
     )
-    create_database(account, "plain", DBParameterGroupName="plain")
+    account.create_database("plain", DBParameterGroupName="plain")
     account.instance("plain")
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
         account.connect("plain", sslmode="disable")
@@ -412,7 +400,7 @@ def test_a_restored_instance_has_the_data_of_its_snapshot(account: Account, data
 
 
 def test_performance_insights_are_told_as_they_were_asked_for(account: Account) -> None:
-    create_database(account, "insights", EnablePerformanceInsights=True)
+    account.create_database("insights", EnablePerformanceInsights=True)
     found = account.instance("insights")
     assert found["PerformanceInsightsEnabled"] is True
     assert found["PerformanceInsightsRetentionPeriod"] == 7  # AWS's default, in days
@@ -424,7 +412,7 @@ def test_performance_insights_are_told_as_they_were_asked_for(account: Account) 
 
 def test_deletion_needs_a_word_about_the_final_snapshot_and_leaves_it(account: Account) -> None:
     rds = account.client("rds")
-    create_database(account, "doomed", DeletionProtection=True)
+    account.create_database("doomed", DeletionProtection=True)
     secret = account.instance("doomed")["MasterUserSecret"]["SecretArn"]
     delete = rds.delete_db_instance
     code, message = refusal(delete, DBInstanceIdentifier="doomed", SkipFinalSnapshot=True)
@@ -457,7 +445,7 @@ def test_what_rds_refuses_is_refused_and_leaves_nothing(
     account: Account, options: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(ClientError) as caught:
-        create_database(account, "refused", **options)
+        account.create_database("refused", **options)
     assert caught.value.response["Error"]["Code"] == code
     assert not (account.identity.state_directory / "rds" / "refused").exists()
 
@@ -502,7 +490,7 @@ def test_a_killed_process_comes_back_with_everything_it_answered(account: Accoun
 
 
 def test_a_creation_that_a_kill_interrupts_is_completed(account: Account) -> None:
-    create_database(account, "interrupted")
+    account.create_database("interrupted")
     account.kill()
     account.start()
     account.instance("interrupted")
@@ -520,7 +508,7 @@ def test_no_answered_request_is_lost_by_a_kill_at_any_moment(account: Account, s
         manager.create_secret(Name=f"ballast-{seed}-{index}", SecretString="x" * 60_000)
 
     def write() -> None:
-        client = account.new_client("secretsmanager", retries=False)
+        client = account.new_client("secretsmanager")
         for index in itertools.count():
             name = f"answered-{seed}-{index}"
             try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,13 +12,11 @@ import aws_type_records_access
 import aws_type_records_network
 import aws_type_records_storage
 import pytest
-from aws_api_server import REGION, Account, make_account, postgres_directory
+from aws_api_server import Account, postgres_directory, running_account
 from aws_type_life import Life, Never, Observed, Record, filled
 from aws_type_world import make_world
-from embedded.aws_api.deployer import deployer_credentials
 from embedded.plugins.aws import registry
-from embedded.plugins.install import install
-from engine_world import tool_directories
+from engine_world import engine_environment, tool_directories
 
 pytestmark = [
     pytest.mark.engine,
@@ -40,18 +36,8 @@ NAMES = sorted(RECORDS)
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """The embedded AWS API in a process of its own, with nothing in it but what `world` makes."""
-    home = tmp_path_factory.mktemp("aws")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
-            patch.delenv(name)
-        patch.setenv("XDG_STATE_HOME", str(home / "state"))
-        block = f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22"
-        account = make_account(home, block)
-        try:
-            account.start()
-            yield account
-        finally:
-            account.close()
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
+        yield account
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +50,7 @@ def world(account: Account) -> dict[str, str]:
 def workspace(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the engine runs, with its environment in a file."""
     where = tmp_path_factory.mktemp("engine")
-    for name in ("home", "backend"):
-        (where / name).mkdir()
-    install(where / "home")
-    key = deployer_credentials(account.identity)
-    environment = {
-        "AWS_ENDPOINT_URL": account.identity.aws_endpoint_url,
-        "AWS_CA_BUNDLE": str(account.identity.certificate_authority),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PATH": os.pathsep.join([*map(str, tool_directories()), os.environ["PATH"]]),
-        "PULUMI_HOME": str(where / "home"),
-        "PULUMI_BACKEND_URL": (where / "backend").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
+    environment = {**account.environment, **engine_environment(where)}
     (where / "environment.json").write_text(json.dumps(environment))
     return where
 

@@ -1,7 +1,6 @@
 """Faults that are set while the account runs, as boto3 and the Pulumi engine meet them."""
 
 import json
-import os
 import secrets
 import threading
 import time
@@ -9,10 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_api_server import REGION, Account, make_account, postgres_directory
+from aws_api_server import ONCE, Account, postgres_directory, running_account
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
-from embedded.aws_api.deployer import deployer_credentials
 from embedded.cli import app
 from embedded.plugins.aws.lost_answers import AnswerLostError, refuse_to_repeat
 from engine_world import Cloud, Project
@@ -24,23 +22,13 @@ pytestmark = [
     pytest.mark.skipif(postgres_directory() is None, reason="no Postgres in /usr/lib/postgresql"),
 ]
 
-ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=2)
+ONCE_AND_SOON = ONCE.merge(Config(read_timeout=2))
 
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("aws")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        patch.delenv(name)
-    account = make_account(home, f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22")
-    try:
-        account.start()
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
         yield account
-    finally:
-        account.close()
-        patch.undo()
 
 
 @pytest.fixture
@@ -60,32 +48,12 @@ def embedded(account: Account) -> Iterator[Callable[..., str]]:
 @pytest.fixture
 def cloud(account: Account) -> Cloud:
     """The same account for the engine's tests."""
-    key = deployer_credentials(account.identity)
-    environment = {
-        "AWS_ENDPOINT_URL": account.identity.aws_endpoint_url,
-        "AWS_CA_BUNDLE": str(account.identity.certificate_authority),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    return Cloud(account.identity.aws_endpoint_url, environment)
+    return Cloud(account.identity.aws_endpoint_url, account.environment)
 
 
-def client(account: Account, service: str, config: Config = ONCE) -> Any:
+def client(account: Account, service: str, config: Config = ONCE_AND_SOON) -> Any:
     """A client that does not repeat by itself, with an own pool of connections."""
-    import boto3
-
-    key = deployer_credentials(account.identity)
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=account.identity.aws_endpoint_url,
-        verify=str(account.identity.certificate_authority),
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
-        config=config,
-    )
+    return account.new_client(service, config)
 
 
 def played(embedded: Callable[..., str]) -> dict[str, int]:

@@ -1,8 +1,6 @@
 """RDS's ways with changes: what takes effect now, what waits, what a restore brings. psycopg tells."""
 
 import json
-import os
-import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from aws_api_server import Account, make_account, postgres_directory
+from aws_api_server import Account, postgres_directory, running_account
 from botocore.exceptions import ClientError
 from embedded.cli import app
 from typer.testing import CliRunner
@@ -27,37 +25,15 @@ MICRO, SMALL, MEDIUM = "112", "225", "450"
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("aws")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        patch.delenv(name)
-    account = make_account(home, f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22")
-    try:
-        account.start()
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
         yield account
-    finally:
-        account.close()
-        patch.undo()
 
 
 @pytest.fixture(scope="module")
 def database(account: Account) -> str:
-    create(account, "changing", PreferredMaintenanceWindow=_window(timedelta(days=3)))
+    account.create_database("changing", PreferredMaintenanceWindow=_window(timedelta(days=3)))
     account.instance("changing")
     return "changing"
-
-
-def create(account: Account, identifier: str, **options: Any) -> None:
-    defaults: dict[str, Any] = {
-        "DBInstanceIdentifier": identifier,
-        "DBInstanceClass": "db.t4g.micro",
-        "Engine": "postgres",
-        "AllocatedStorage": 20,
-        "MasterUsername": "administrator",
-        "ManageMasterUserPassword": True,
-    }
-    account.client("rds").create_db_instance(**{**defaults, **options})
 
 
 def modify(account: Account, identifier: str, **changes: Any) -> dict[str, Any]:
@@ -206,7 +182,7 @@ def test_a_modification_rotates_the_managed_secret(account: Account, database: s
 
 def test_a_restore_of_a_final_snapshot_brings_data_and_the_old_password(account: Account) -> None:
     rds = account.client("rds")
-    create(account, "gone", DeletionProtection=False, DBName="airflow")
+    account.create_database("gone", DeletionProtection=False, DBName="airflow")
     account.instance("gone")
     old = login(account, "gone")
     with account.connect("gone", dbname="airflow") as connection:
@@ -257,9 +233,9 @@ def test_at_awss_pace_an_instance_is_creating_for_long_and_a_kill_does_not_short
         return str(found["DBInstances"][0]["DBInstanceStatus"])
 
     durations("1/2")
-    create(account, "slow")
+    account.create_database("slow")
     durations("1/1000")
-    create(account, "quick")
+    account.create_database("quick")
     durations("0")
     account.instance("quick")
     account.kill()

@@ -6,20 +6,15 @@ The program is the project's own components, on AWS's side alone; boto3 and psyc
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from aws_api_server import Account, make_account, postgres_directory
+from aws_api_server import Account, postgres_directory, running_account
 from cryptography.fernet import Fernet, MultiFernet
-from embedded.aws_api.deployer import deployer_credentials
-from embedded.plugins.install import install
-from engine_world import REGION, tool_directories
+from engine_world import REGION, engine_environment, tool_directories
 from pulumi import automation
 
 from infra.lifecycle import recovery_set
@@ -80,30 +75,20 @@ Stack = Callable[..., automation.Stack]
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("aws")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(home / "state"))
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        made = make_account(home, f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22")
-        try:
-            made.start()
-            yield made
-        finally:
-            made.close()
+    with running_account(tmp_path_factory.mktemp("aws")) as account:
+        yield account
 
 
 @pytest.fixture(scope="module")
 def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Select a stack and write its settings; keywords are keys of the environment's settings."""
     place = tmp_path_factory.mktemp("project")
-    home, backend, directory = place / "home", place / "backend", place / "project"
-    for one in (home, backend, directory):
-        one.mkdir()
-    install(home)
+    directory = place / "project"
+    directory.mkdir()
     (directory / "Pulumi.yaml").write_text("name: airflow\nruntime: python\n")
     (directory / "__main__.py").write_text(PROGRAM)
-    environment = _variables(account, home, backend)
+    bundle = {"RDS_CA_BUNDLE": str(account.identity.certificate_authority)}
+    environment = {**account.environment, **engine_environment(place), **bundle}
     subnets = account.subnets()
     ec2 = account.client("ec2")
     vpc = ec2.describe_subnets(SubnetIds=subnets[:1])["Subnets"][0]["VpcId"]
@@ -127,26 +112,6 @@ def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         # boto3 keeps the session, and so the credentials, of whoever asked first in this process.
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         yield select
-
-
-def _variables(account: Account, home: Path, backend: Path) -> dict[str, str]:
-    deployer = deployer_credentials(account.identity)
-    tools = [*map(str, tool_directories()), str(Path(sys.executable).parent), os.environ["PATH"]]
-    return {
-        "AWS_ENDPOINT_URL": str(account.identity.aws_endpoint_url),
-        "AWS_CA_BUNDLE": str(account.identity.certificate_authority),
-        "AWS_ACCESS_KEY_ID": deployer.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": deployer.secret_access_key,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "RDS_CA_BUNDLE": str(account.identity.certificate_authority),
-        "PATH": os.pathsep.join(tools),
-        "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": backend.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
 
 
 def _there(account: Account) -> dict[str, set[str]]:
