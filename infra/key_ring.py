@@ -83,6 +83,17 @@ def united(newer: str, older: str) -> str:
     return SEPARATOR.join(dict.fromkeys([*keys_of(newer), *keys_of(older)]))
 
 
+def generations_text(generations: Mapping[RotatedKey, int]) -> str:
+    """Return how often each key advanced, as one text: `api=0 database=1`."""
+    return " ".join(f"{key}={int(generations[key])}" for key in sorted(generations))
+
+
+def generations_of(text: str) -> dict[RotatedKey, int]:
+    """Return what `generations_text` wrote."""
+    parts = (part.split("=") for part in text.split())
+    return {RotatedKey(key): int(number) for key, number in parts}
+
+
 def requests_of(environment: Mapping[str, str]) -> dict[RotatedKey, str]:
     """Return what this run rotates, from the variable that `airflow-env rotate` sets: `key=verb:nonce`.
 

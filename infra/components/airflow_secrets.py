@@ -17,7 +17,7 @@ import pulumi_kubernetes as kubernetes
 from infra import naming, task_tokens
 from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
 from infra.dynamic import KeyRing, RandomKind, RandomSecret
-from infra.key_ring import RingShape, RotatedKey, keys_of
+from infra.key_ring import RingShape, RotatedKey, generations_text, keys_of
 from infra.task_tokens import KEY_SET_FILE, PRIVATE_KEY_FILE
 
 # Keys within the Secrets; the first two are the chart's.
@@ -31,6 +31,14 @@ OVERLAPPING: Final = RingShape(standby=True, previous=1)
 SINGLE: Final = RingShape(standby=False, previous=0)
 # The previous password belongs to the other login role, which is closed when nobody uses it any more.
 ALTERNATING: Final = RingShape(standby=False, previous=1)
+
+# Key -> end of its ring's logical name.
+RING_ROLES: Final[Mapping[RotatedKey, str]] = {
+    RotatedKey.FERNET: "fernet-key",
+    RotatedKey.API: "api-secret-key",
+    RotatedKey.JWT: "jwt",
+    RotatedKey.DATABASE: "database-password",
+}
 
 # Random bytes.
 KEY_BYTES: Final = 32
@@ -79,22 +87,24 @@ class AirflowSecrets(pulumi.ComponentResource):
     Secret."""
     closed_database_login: pulumi.Output[str]
     """The other login role while nobody uses it; empty while pods that use it may still run."""
+    key_generations: pulumi.Output[str]
+    """How often each ring advanced; see `key_ring.generations_text`."""
 
     def __init__(
         self, name: str, args: AirflowSecretsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
         self._name, self._args = name, args
+        self._generations: dict[str, pulumi.Output[int]] = {}
         fernet = self._ring(
             RotatedKey.FERNET,
-            "fernet-key",
             RandomKind.FERNET,
             OVERLAPPING,
             protect=args.protected,
             restored=args.restored_fernet_keys,
         )
-        api = self._ring(RotatedKey.API, "api-secret-key", RandomKind.TOKEN, SINGLE)
-        jwt = self._ring(RotatedKey.JWT, "jwt", RandomKind.SIGNING, OVERLAPPING)
+        api = self._ring(RotatedKey.API, RandomKind.TOKEN, SINGLE)
+        jwt = self._ring(RotatedKey.JWT, RandomKind.SIGNING, OVERLAPPING)
         tokens = _secret_of(jwt, _token_files)
         connection, password = self._connection()
         self.fernet_keys = pulumi.Output.secret(fernet.history)
@@ -115,6 +125,9 @@ class AirflowSecrets(pulumi.ComponentResource):
                 naming.CANARY_USER_SECRET,
                 {USERNAME_KEY: naming.CANARY_USER, PASSWORD_KEY: self._password("canary-user-password")},
             )
+        self.key_generations = pulumi.Output.all(**self._generations).apply(
+            lambda found: generations_text({RotatedKey(key): int(number) for key, number in found.items()})
+        )
         # A hash of keys of 256 random bits tells nothing about them, and has to stand in annotations.
         self.checksum = pulumi.Output.unsecret(
             pulumi.Output.all(fernet.value, api.value, tokens, connection).apply(lambda parts: digest(*parts))
@@ -123,7 +136,7 @@ class AirflowSecrets(pulumi.ComponentResource):
 
     def _connection(self) -> tuple[dict[str, pulumi.Output[str]], pulumi.Output[str]]:
         """The database's URLs by key of the Secret, and the password in them."""
-        ring = self._ring(RotatedKey.DATABASE, "database-password", RandomKind.TOKEN, ALTERNATING)
+        ring = self._ring(RotatedKey.DATABASE, RandomKind.TOKEN, ALTERNATING)
         owner = self._args.tenant.role
         roles = ring.generation.apply(lambda number: naming.login_roles(owner, int(number)))
         self.database_login = roles.apply(lambda found: found[0])
@@ -154,15 +167,14 @@ class AirflowSecrets(pulumi.ComponentResource):
     def _ring(
         self,
         key: RotatedKey,
-        role: str,
         kind: RandomKind,
         shape: RingShape,
         *,
         protect: bool = False,
         restored: pulumi.Input[str] | None = None,
     ) -> KeyRing:
-        return KeyRing(
-            f"{self._name}-{role}",
+        ring = KeyRing(
+            f"{self._name}-{RING_ROLES[key]}",
             kind,
             shape,
             length=PASSWORD_BYTES if key is RotatedKey.DATABASE else KEY_BYTES,
@@ -170,6 +182,8 @@ class AirflowSecrets(pulumi.ComponentResource):
             restored=restored,
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
+        self._generations[key.value] = ring.generation
+        return ring
 
     def _password(self, role: str) -> pulumi.Output[str]:
         options = pulumi.ResourceOptions(parent=self)

@@ -99,6 +99,8 @@ class MetadataDatabase(pulumi.ComponentResource):
             identifier=args.names.database_instance,
             engine="postgres",
             engine_version=str(settings.postgres_major),
+            # Another major in the stack file is meant; RDS refuses it without this.
+            allow_major_version_upgrade=True,
             instance_class=settings.instance_class,
             username=MASTER_USERNAME,
             manage_master_user_password=True,

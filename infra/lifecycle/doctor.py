@@ -26,6 +26,7 @@ from infra.lifecycle import (
     environments,
     half_made_release,
     preflight_backend,
+    preflight_living,
     preflight_tools,
     processes,
 )
@@ -182,6 +183,12 @@ def _locks(stack: str) -> list[StateLock] | None:
     return locks(backend_url(), checkout.environment_files().name, stack)
 
 
+def _change(stack: str, chosen: EnvironmentSettings, cluster: str | None) -> Row:
+    project = environments.project()
+    resources = project.resources(stack) if stack in project.stacks() else []
+    return preflight_living.row(chosen, resources, cluster)
+
+
 def unsettled(stack: str, project: PulumiProject) -> list[Row]:
     """Look for what is in the way of changing a stack that is there: a lock, or a run that was cut off."""
     return [
@@ -214,10 +221,11 @@ def _token_plugin(region: str) -> Row:
 
 
 def _cluster(stack: str, chosen: EnvironmentSettings) -> list[Row]:
-    """Whether the API server answers, and no earlier run left the release half gone."""
+    """Whether what there is can be changed, the API server answers, and no run left the release half gone."""
     cluster = environments.known_cluster(chosen)
+    change = _change(stack, chosen, cluster)
     if cluster is None:
-        return [Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")]
+        return [change, Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")]
     names = naming.names_of(
         checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
     )
@@ -228,6 +236,7 @@ def _cluster(stack: str, chosen: EnvironmentSettings) -> list[Row]:
     seen = "cut off while it was uninstalled" if half_gone else "not half gone"
     ended = f"Run `airflow-env recover {stack}` to bring it back, or `airflow-env down {stack}` to go on."
     return [
+        change,
         Row.judged("API server", said == "ok", f"{cluster}: {said}", step),
         Row.judged("release", not half_gone, seen, ended),
     ]

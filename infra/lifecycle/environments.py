@@ -31,6 +31,8 @@ class Exports(BaseModel):
     admin_secret_name: str
     chart_version: str
     airflow_version: str
+    # A stack that an earlier version deployed has none until its next deployment.
+    key_generations: str = ""
 
     @classmethod
     def of(cls, stack: str, outputs: dict[str, Any]) -> Self:

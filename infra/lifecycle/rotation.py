@@ -3,22 +3,23 @@
 A rotation is a run of the program with one variable set (see `infra/key_ring.py`). Stack files stay as they
 are, and the next ordinary `up` finds nothing to do. A rotation that was killed is run again: each step may be
 repeated, and a key is dropped only when nothing needs it any more. Rings hold one key from before, so a ring
-moves only when all pods have come to where it is: an ordinary run brings them there first.
+moves only when all pods have come to where it is: what was cut off in between is brought to its end instead.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import yaml
 
 from infra import cluster_job, naming
 from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
-from infra.components.airflow_secrets import FERNET_KEY
-from infra.job_pod import JobPod, job_spec
-from infra.key_ring import ROTATION_VARIABLE, RequestVerb, RotatedKey
+from infra.components.airflow_secrets import FERNET_KEY, RING_ROLES
+from infra.job_pod import JobPod, job_spec, scripts
+from infra.key_ring import ROTATION_VARIABLE, RequestVerb, RotatedKey, generations_of
 from infra.lifecycle import deployment, environments
 from infra.lifecycle.cluster_access import ClusterAccess, cluster_access
 from infra.lifecycle.errors import LifecycleError
@@ -35,6 +36,8 @@ AFTERWARDS = {
 }
 # A large installation has some thousands of Connections; a value takes milliseconds.
 JOB_SECONDS = 1800
+# Logical name of the component that holds the rings.
+RING_COMPONENT = "secrets"
 SCRIPT = "fernet_rotation.py"
 
 
@@ -48,15 +51,19 @@ def rotate(key: RotatedKey, stack: str) -> None:
     timings = Timings()
     with timings.step("preflight"):
         deployment.check(stack)
-    with timings.step("what an earlier run left to do"):
-        environments.project().up(stack, deployment.progress())
+    project = environments.project()
+    behind = behind_their_rings(exports.key_generations, project.resources(stack))
+    if behind:
+        with timings.step(f"rotation that was cut off ({', '.join(sorted(behind))}), pods replaced"):
+            project.up(stack, deployment.progress())
     re_encrypt = key is RotatedKey.FERNET
-    if re_encrypt:
+    if re_encrypt and key not in behind:
         # The previous key is dropped by what follows: nothing may need it.
         with timings.step("every value is encrypted with the key in use"):
             _encrypt_anew(exports, stack)
-    with timings.step(f"new {key.value} key, pods replaced"):
-        _request(stack, key, RequestVerb.ADVANCE)
+    if key not in behind:
+        with timings.step(f"new {key.value} key, pods replaced"):
+            _request(stack, key, RequestVerb.ADVANCE)
     if re_encrypt:
         with timings.step("every value is encrypted with the new key"):
             _encrypt_anew(exports, stack)
@@ -67,6 +74,22 @@ def rotate(key: RotatedKey, stack: str) -> None:
     console.print(AFTERWARDS[key], markup=False)
 
 
+def behind_their_rings(reached: str, resources: Iterable[Mapping[str, Any]]) -> set[RotatedKey]:
+    """Return the keys of rotations that were cut off: their rings moved, and no deployment reached its end.
+
+    Args:
+        reached: how often each key was rotated, as the last deployment exported that reached its end; empty
+            for one of a version that did not say it, where nothing tells that a rotation was cut off.
+        resources: of the stack's state.
+    """
+    known, found = generations_of(reached), set()
+    for key, role in RING_ROLES.items():
+        rings = [item for item in resources if str(item["urn"]).endswith(f"KeyRing::{RING_COMPONENT}-{role}")]
+        if any(int(item["outputs"]["generation"]) > known[key] for item in rings if key in known):
+            found.add(key)
+    return found
+
+
 def _request(stack: str, key: RotatedKey, verb: RequestVerb) -> None:
     request = f"{key.value}={verb.value}:{secrets.token_hex(8)}"
     environments.project().up(stack, deployment.progress(), variables={ROTATION_VARIABLE: request})
@@ -75,6 +98,7 @@ def _request(stack: str, key: RotatedKey, verb: RequestVerb) -> None:
 def _encrypt_anew(exports: environments.Exports, stack: str) -> None:
     """Run Airflow's own command in a Job of the image that runs, which knows the database as it is."""
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
+        refuse_another_script(access.json("get", "configmap", naming.JOB_SCRIPTS_CONFIG_MAP), stack)
         pod = encryption_pod(_running_image(access, exports.release_name))
         spec = job_spec(pod, deadline_seconds=JOB_SECONDS, retries=1)
         kubeconfig = json.dumps(yaml.safe_load(access.kubeconfig.read_text(encoding="utf-8")))
@@ -88,6 +112,20 @@ def _encrypt_anew(exports: environments.Exports, stack: str) -> None:
                 timeout_seconds=JOB_SECONDS,
             ),
             stack,
+        )
+
+
+def refuse_another_script(config_map: Mapping[str, Any], stack: str) -> None:
+    """Stop when the Job would run another script than this checkout's: the cluster has that of the last `up`.
+
+    Raises:
+        LifecycleError: it is another one, or there is none.
+    """
+    if (config_map.get("data") or {}).get(SCRIPT) != scripts()[SCRIPT]:
+        raise LifecycleError(
+            f"The script {SCRIPT} in the cluster is not the one of this checkout: another version deployed "
+            f"{stack}. No key was changed.",
+            f"Run `airflow-env up {stack}`, which brings it there, then `airflow-env rotate fernet {stack}`.",
         )
 
 

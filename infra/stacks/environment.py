@@ -69,6 +69,8 @@ def deploy() -> None:
     # Deleted before anything else, so that a refusal finds the environment whole.
     database_plan.guard(plan, [key, *own(database), *alarms, logs, identity, network, recovery, release])
     export(plan, cluster, namespace, database, logs, release)
+    # Once the release has come to where the rings are: a rotation that was cut off shows by the difference.
+    pulumi.export("keyGenerations", pulumi.Output.all(secrets.key_generations, release.name)[0])
 
 
 def export(

@@ -83,6 +83,7 @@ EXPORTS = {
     "adminSecretName",
     "chartVersion",
     "airflowVersion",
+    "keyGenerations",
 }
 
 

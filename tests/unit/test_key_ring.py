@@ -129,3 +129,10 @@ def test_the_variable_names_one_key_and_one_request() -> None:
 def test_a_variable_that_holds_something_else_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"AIRFLOW_ENV_ROTATION.*airflow-env rotate"):
         key_ring.requests_of({key_ring.ROTATION_VARIABLE: text})
+
+
+def test_generations_are_one_text_and_come_back() -> None:
+    found = {key: number for number, key in enumerate(RotatedKey)}
+    text = key_ring.generations_text(found)
+    assert text == "api=1 database=3 fernet=0 jwt=2"
+    assert key_ring.generations_of(text) == found

@@ -190,6 +190,8 @@ def test_a_release_that_is_half_gone_is_seen(
 
     monkeypatch.setattr(doctor, "cluster_access", access)
     monkeypatch.setattr(doctor.environments, "known_cluster", lambda _chosen: "shared")
+    change = Row.judged("change", True, "")
+    monkeypatch.setattr(doctor, "_change", lambda *_: change)
     chosen = SimpleNamespace(account_id="111122223333", region="eu-west-1")
-    rows = doctor._cluster("team-a", chosen)  # type: ignore[arg-type]
+    [_, *rows] = doctor._cluster("team-a", chosen)  # type: ignore[arg-type]
     assert _outcomes(rows) == {"API server": Outcome.PASSED, "release": outcome}

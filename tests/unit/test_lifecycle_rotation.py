@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
 from infra import cluster_job
+from infra.components.airflow_secrets import RING_ROLES
 from infra.jobs import fernet_rotation
 from infra.key_ring import ROTATION_VARIABLE, RotatedKey
 from infra.lifecycle import rotation
 from infra.lifecycle.errors import LifecycleError
+
+
+def _ring(key: RotatedKey, generation: int) -> dict[str, Any]:
+    name = f"secrets-{RING_ROLES[key]}"
+    type_ = "airflowinfra:index:AirflowSecrets$pulumi-python:dynamic/airflow:KeyRing"
+    return {"urn": f"urn:pulumi:team-a::airflow::{type_}::{name}", "outputs": {"generation": generation}}
+
+
+class Stack:
+    """A deployed stack whose rings all advanced once; `reached` is what the last deployment exported."""
+
+    reached = "api=1 database=1 fernet=1 jwt=1"
+
+    def resources(self, _stack: str) -> list[dict[str, Any]]:
+        return [_ring(key, 1) for key in RotatedKey]
 
 
 @pytest.fixture
@@ -19,11 +37,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What happens, in order: `encrypt`, `up`, or the request of a run without its nonce."""
     happened: list[str] = []
 
-    class Project:
+    class Project(Stack):
         def up(self, _stack: str, _line: Any, variables: dict[str, str] | None = None) -> None:
             happened.append((variables or {}).get(ROTATION_VARIABLE, "up:").rsplit(":", 1)[0])
 
-    monkeypatch.setattr(rotation.environments, "exports", lambda _stack: None)
+    monkeypatch.setattr(
+        rotation.environments, "exports", lambda _stack: SimpleNamespace(key_generations=Stack.reached)
+    )
     monkeypatch.setattr(rotation.environments, "project", Project)
     monkeypatch.setattr(rotation.deployment, "check", lambda _stack: None)
     monkeypatch.setattr(rotation, "_encrypt_anew", lambda _exports, _stack: happened.append("encrypt"))
@@ -33,10 +53,10 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        (RotatedKey.FERNET, ["up", "encrypt", "fernet=advance", "encrypt"]),
-        (RotatedKey.JWT, ["up", "jwt=advance"]),
-        (RotatedKey.API, ["up", "api=advance"]),
-        (RotatedKey.DATABASE, ["up", "database=advance", "database=forget"]),
+        (RotatedKey.FERNET, ["encrypt", "fernet=advance", "encrypt"]),
+        (RotatedKey.JWT, ["jwt=advance"]),
+        (RotatedKey.API, ["api=advance"]),
+        (RotatedKey.DATABASE, ["database=advance", "database=forget"]),
     ],
 )
 def test_the_steps_of_a_rotation(key: RotatedKey, expected: list[str], steps: list[str]) -> None:
@@ -44,10 +64,45 @@ def test_the_steps_of_a_rotation(key: RotatedKey, expected: list[str], steps: li
     assert steps == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (RotatedKey.API, ["up"]),
+        (RotatedKey.FERNET, ["up", "encrypt"]),
+        (RotatedKey.JWT, ["up"]),
+        (RotatedKey.DATABASE, ["up", "database=forget"]),
+    ],
+)
+def test_a_rotation_that_was_cut_off_is_brought_to_its_end(
+    key: RotatedKey, expected: list[str], steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moving its ring once more would drop what pods use that have not been replaced."""
+    reached = " ".join(f"{other}={0 if other is key else 1}" for other in RotatedKey)
+    monkeypatch.setattr(Stack, "reached", reached)
+    rotation.rotate(key, "team-a")
+    assert steps == expected
+
+
+def test_of_a_deployment_that_exported_no_generations_nothing_is_taken_for_cut_off(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stack, "reached", "")
+    rotation.rotate(RotatedKey.JWT, "team-a")
+    assert steps == ["jwt=advance"]
+
+
+def test_before_another_key_is_rotated_the_one_that_was_cut_off_is_ended(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stack, "reached", "api=1 database=1 fernet=0 jwt=1")
+    rotation.rotate(RotatedKey.JWT, "team-a")
+    assert steps == ["up", "jwt=advance"]
+
+
 def test_two_rotations_are_two_requests(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
 
-    class Project:
+    class Project(Stack):
         def up(self, *_: Any, variables: dict[str, str] | None = None) -> None:
             seen.update((variables or {}).values())
 
@@ -66,7 +121,18 @@ def test_values_that_cannot_be_encrypted_anew_stop_the_rotation_before_a_key_is_
     monkeypatch.setattr(rotation, "_encrypt_anew", lambda _exports, stack: rotation._guarded(fail, stack))
     with pytest.raises(LifecycleError, match="2 values need another key"):
         rotation.rotate(RotatedKey.FERNET, "team-a")
-    assert steps == ["up"]
+    assert steps == []
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"fernet_rotation.py": "print('of the year before')"}], ids=["none", "old"]
+)
+def test_a_cluster_with_another_script_is_sent_to_up_first(data: dict[str, str]) -> None:
+    with pytest.raises(LifecycleError, match="No key was changed") as refused:
+        rotation.refuse_another_script({"data": data}, "team-a")
+    assert "airflow-env up team-a" in refused.value.next_step
+    script = Path(fernet_rotation.__file__).read_text()
+    rotation.refuse_another_script({"data": {"fernet_rotation.py": script}}, "team-a")
 
 
 def test_what_another_key_encrypted_is_seen() -> None:
