@@ -147,7 +147,7 @@ class PulumiProject:
         if processes.stream(command, on_line, directory=self.directory):
             raise LifecycleError(
                 f"`pulumi refresh --stack {stack}` failed.",
-                f"Mend what the diagnostics above name, then run `airflow-env recover {stack}` again.",
+                "Mend what the diagnostics above name, then run the same command again.",
             )
 
     def up(self, stack: str, on_line: OnLine, variables: Mapping[str, str] | None = None) -> None:
@@ -162,7 +162,7 @@ class PulumiProject:
         if processes.stream(command, on_line, directory=self.directory, variables=variables):
             raise LifecycleError(
                 f"`pulumi up --stack {stack}` failed; what it did until then stays, and is in its state.",
-                f"Mend what the diagnostics above name, then run `airflow-env up {stack}` again; it resumes.",
+                "Mend what the diagnostics above name, then run the same command again; it resumes.",
             )
 
     def destroy(self, stack: str, on_line: OnLine) -> None:
@@ -176,7 +176,7 @@ class PulumiProject:
         ):
             raise LifecycleError(
                 f"`pulumi destroy --stack {stack}` failed; what is left is in its state.",
-                f"Mend what the diagnostics above name, then run `airflow-env down {stack}` again.",
+                "Mend what the diagnostics above name, then run the same command again.",
             )
 
     def remove(self, stack: str) -> None:
