@@ -130,7 +130,10 @@ def test_a_stack_that_a_run_was_cut_off_on_is_not_deleted(
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("process", "advice"), [(2**22 + 1, "airflow-env recover staging"), (os.getpid(), "wait for it")]
+    ("process", "advice"),
+    [(2**22 + 1, "airflow-env recover staging"), (os.getpid(), "wait for it")],
+    # Each of the processes that share the tests has another number, and must collect the same names.
+    ids=["of a dead process", "of a living process"],
 )
 def test_a_locked_stack_is_not_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: int, advice: str
