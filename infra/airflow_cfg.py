@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,23 @@ from typing import Any, Final
 
 import pulumi
 
-from infra import naming
-from infra.airflow_cfg_rules import Mistakes, Option, OptionCatalogue, check_option, check_text
+from infra import naming, versions
+from infra.airflow_cfg_rules import STACK_FILE, Mistakes, Option, OptionCatalogue, check_option, check_text
 from infra.settings import EnvironmentSettings
+from infra.settings_model import CONFIG_NAME_PATTERN
 
 CONFIG_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "airflow_config"
-STACK_FILE: Final = "airflow.config of the stack file"
+# Names that ${holes} may have; see `config_parameters`.
+PARAMETERS: Final = (
+    "base_url",
+    "parallelism",
+    "region",
+    "remote_logs_bucket",
+    "secrets_prefix",
+    "task_logs_prefix",
+    "xcom_prefix",
+    "xcom_threshold_bytes",
+)
 
 Text = str | pulumi.Output[str]
 AirflowCfg = dict[str, dict[str, Text]]
@@ -66,8 +78,8 @@ def load_catalogue(airflow_version: str, directory: Path = CONFIG_DIRECTORY) -> 
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
         raise AirflowCfgError(
             [
-                f"no option catalogue for Airflow {airflow_version}; there is: {known}. "
-                "Set another airflow.version, or write one with airflow_config/generate_options.py"
+                f"airflow:airflow.version: no option catalogue for Airflow {airflow_version}; there is: "
+                f"{known}. Set another version, or write a catalogue with airflow_config/generate_options.py"
             ]
         )
     return OptionCatalogue.parse(json.loads(path.read_text(encoding="utf-8")))
@@ -122,6 +134,34 @@ def build_airflow_cfg(
     if mistakes:
         raise AirflowCfgError(mistakes)
     return config
+
+
+def override_mistakes(version: object, overrides: object) -> list[str]:
+    """What is wrong with a stack file's overrides, a line each that begins with the key.
+
+    Judged beside the other settings, so that a file's mistakes come all at once; whatever is of the wrong
+    type is left to these. Holes are filled with a text that every kind of option takes.
+    """
+    chosen = versions.AIRFLOW if version is None else version
+    if not isinstance(chosen, str) or not re.fullmatch(r"3\.[0-9]+\.[0-9]+", chosen):
+        return []
+    try:
+        catalogue = load_catalogue(chosen)
+        sections = overrides if isinstance(overrides, dict) else {}
+        texts = {
+            section: {option: text for option, text in options.items() if _is_override(option, text)}
+            for section, options in sections.items()
+            if re.fullmatch(CONFIG_NAME_PATTERN, str(section)) and isinstance(options, dict)
+        }
+        build_airflow_cfg([], parameters=dict.fromkeys(PARAMETERS, "0"), overrides=texts, catalogue=catalogue)
+    except AirflowCfgError as error:
+        return list(error.mistakes)
+    return []
+
+
+def _is_override(option: object, text: object) -> bool:
+    """Whether it is of the right type; the settings say what is wrong with others."""
+    return re.fullmatch(CONFIG_NAME_PATTERN, str(option)) is not None and isinstance(text, str)
 
 
 def _from_files(files: Sequence[Path], mistakes: Mistakes) -> Iterator[_Setting]:

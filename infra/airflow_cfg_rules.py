@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+# Where overrides stand in a stack file.
+STACK_FILE: Final = "airflow:airflow.config"
+
 _BUILT_IN: Final = (
     "the pods get it from a Kubernetes Secret as an environment variable, which wins over airflow.cfg"
 )
@@ -81,8 +84,9 @@ class Mistakes(list[str]):
             self.append(mistake)
 
     def at(self, section: str, option: str, where: str, problem: str) -> None:
-        """Add a line about an option, with the place where it stands."""
-        self.add(f"[{section}] {option} ({where}): {problem}")
+        """Add a line about an option, with the place where it stands: a file, or the stack file's key."""
+        key = f"{STACK_FILE}.{section}.{option}"
+        self.add(f"{key if where == STACK_FILE else f'[{section}] {option} ({where})'}: {problem}")
 
     @staticmethod
     def nearest(name: str, names: Iterable[str]) -> str:

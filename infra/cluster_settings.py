@@ -10,7 +10,16 @@ from pydantic import Field, model_validator
 
 from infra import versions
 from infra.settings_database import DatabaseSettings
-from infra.settings_model import RESERVED_TAGS, Model, Network, Region, TagText, inconsistent
+from infra.settings_model import (
+    LogRetentionDays,
+    Model,
+    Network,
+    Region,
+    TagKey,
+    TagText,
+    inconsistent,
+    tag_mistakes,
+)
 
 
 class Nat(StrEnum):
@@ -90,7 +99,7 @@ class ClusterProjectSettings(Model):
         pattern=r"^[0-9]{12}$", description="The AWS account; credentials of another account are refused."
     )
     owner: TagText = Field(min_length=1, description="Team or person to ask; tag `owner` of every resource.")
-    tags: dict[TagText, TagText] = Field(
+    tags: dict[TagKey, TagText] = Field(
         default_factory=dict, max_length=40, description="More tags for every resource, e.g. a cost centre."
     )
     name: str = Field(
@@ -130,7 +139,7 @@ class ClusterProjectSettings(Model):
         default_factory=DatabaseHostSettings,
         description="An instance that disposable environments share; off by default.",
     )
-    log_retention_days: int = Field(
+    log_retention_days: LogRetentionDays = Field(
         default=90, description="Days that CloudWatch keeps control plane and flow logs."
     )
     permissions_boundary: str = Field(
@@ -144,11 +153,7 @@ class ClusterProjectSettings(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        mistakes: list[tuple[str, object, str]] = [
-            (f"tags.{key}", value, "the program sets this tag itself; use another key")
-            for key, value in self.tags.items()
-            if key.lower() in RESERVED_TAGS or key.lower().startswith("aws:")
-        ]
+        mistakes = tag_mistakes(self.tags)
         if not 16 <= ipaddress.IPv4Network(self.network).prefixlen <= 20:
             mistakes.append(("network", self.network, "allowed: /16 to /20"))
         if any(ipaddress.IPv4Network(network).prefixlen == 0 for network in self.deploy_from.networks):

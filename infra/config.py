@@ -1,59 +1,46 @@
 """From Pulumi configuration to validated settings: the only reader of `pulumi.Config`.
 
 Either the whole configuration is right, or every mistake is reported at once with its key, its value and
-what is allowed; nothing has been registered by then. `parse` is pure, so case files and commands use it
-without an engine.
+what is allowed; nothing has been registered by then. `parse` needs no engine, so case files and commands use
+it.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-import types
 import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
+from infra import airflow_cfg, encrypted_values
+from infra.config_messages import Messages, Mistake, SettingsError, fields_of, is_union, nearest
 from infra.settings import EnvironmentSettings
 
+__all__ = [
+    "Mistake",
+    "SettingsError",
+    "decode",
+    "decode_as",
+    "load",
+    "load_as",
+    "parse",
+    "parse_as",
+    "parse_file",
+]
+
 NAMESPACE: Final = "airflow"
-VALUE_WIDTH: Final = 60
+# Namespaces that others read: the engine, and providers.
+# https://www.pulumi.com/docs/iac/concepts/config/#configuration-keys
+FOREIGN_NAMESPACES: Final = ("pulumi", "aws", "kubernetes")
+# This repository's projects, for a key that stands in the other one's file.
+_FILES: Final = {NAMESPACE: "Pulumi.STACK.yaml", "airflow-cluster": "cluster/Pulumi.STACK.yaml"}
 
 Settings = TypeVar("Settings", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One mistake of a stack file: where it is, what was found, what is allowed."""
-
-    key: str
-    value: str | None
-    allowed: str
-
-    def __str__(self) -> str:
-        found = "" if self.value is None else f" {self.value}:"
-        return f"{self.key}:{found} {self.allowed}"
-
-
-class SettingsError(pulumi.RunError):
-    """The configuration is wrong. Pulumi prints the text without a traceback and touches nothing."""
-
-    mistakes: tuple[Mistake, ...]
-
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
-        self.mistakes = tuple(mistakes)
-        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{count} in the stack's configuration; nothing was changed:\n{lines}")
-
 
 # Set by `airflow-env down STACK --retire` for the run that lifts protection; the stack file stays as it is.
 RETIRE_VARIABLE: Final = "AIRFLOW_ENV_RETIRE"
@@ -78,11 +65,53 @@ def load_as(model: type[Settings], namespace: str) -> Settings:
         SettingsError: with all mistakes found.
     """
     texts = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    hidden = {key.partition(":")[2] for key in texts if runtime_config.is_config_secret(key)}
+    return _parse_keys(model, namespace, texts, hidden=hidden)
+
+
+def parse_file(model: type[Settings], namespace: str, values: Mapping[str, object]) -> Settings:
+    """Return settings from a stack file that was read without its encryption key.
+
+    Args:
+        model: the settings' model.
+        namespace: namespace of its keys.
+        values: key with its namespace -> value; an encrypted value is a mapping with the one key `secure`.
+
+    Raises:
+        SettingsError: with all mistakes found, encrypted values that have to be known among them.
+    """
     prefix = f"{namespace}:"
-    own = {key.removeprefix(prefix): text for key, text in texts.items() if key.startswith(prefix)}
-    hidden = {key for key in own if runtime_config.is_config_secret(prefix + key)}
-    values = {key: decode_as(model, key, text) for key, text in own.items()}
-    return parse_as(model, namespace, values, hidden=hidden)
+    own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    opened, refused = encrypted_values.opened(model, own)
+    wrong = [Mistake(f"{prefix}{'.'.join(location)}", None, encrypted_values.HINT) for location in refused]
+    others = {key: value for key, value in values.items() if not key.startswith(prefix)}
+    return _parse_keys(
+        model,
+        namespace,
+        {**others, **{f"{prefix}{key}": value for key, value in opened.items()}},
+        wrong=wrong,
+    )
+
+
+def _parse_keys(
+    model: type[Settings],
+    namespace: str,
+    values: Mapping[str, object],
+    *,
+    hidden: Iterable[str] = (),
+    wrong: Iterable[Mistake] = (),
+) -> Settings:
+    """Return settings from values by key with namespace; other known namespaces have readers of their own."""
+    prefix = f"{namespace}:"
+    own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    known = (namespace, *FOREIGN_NAMESPACES)
+    foreign = [
+        Mistake(key, None, _unknown_namespace(key.partition(":")[0], known))
+        for key in values
+        if key.partition(":")[0] not in known
+    ]
+    decoded = {key: decode_as(model, key, value) for key, value in own.items()}
+    return parse_as(model, namespace, decoded, hidden=hidden, wrong=[*wrong, *foreign])
 
 
 def decode(key: str, text: object) -> object:
@@ -96,7 +125,7 @@ def decode_as(model: type[BaseModel], key: str, text: object) -> object:
     Top-level numbers and booleans are texts to Pulumi; which they are is known from the field. A text that
     can't be decoded is returned as it is, and validation says what was expected.
     """
-    field = _fields(model).get(key)
+    field = fields_of(model).get(key)
     if field is None or not isinstance(text, str) or _is_textual(field):
         return text
     try:
@@ -105,13 +134,23 @@ def decode_as(model: type[BaseModel], key: str, text: object) -> object:
         return text
 
 
+def _unknown_namespace(name: str, known: Sequence[str]) -> str:
+    where = f"; its keys belong in {_FILES[name]}" if name in _FILES else nearest(name, known)
+    return f"unknown namespace{where}; allowed: {', '.join(known)}"
+
+
 def parse(values: Mapping[str, object], *, hidden: Iterable[str] = ()) -> EnvironmentSettings:
     """Return an environment's settings from natural values by top-level key; see `parse_as`."""
     return parse_as(EnvironmentSettings, NAMESPACE, values, hidden=hidden)
 
 
 def parse_as(
-    model: type[Settings], namespace: str, values: Mapping[str, object], *, hidden: Iterable[str] = ()
+    model: type[Settings],
+    namespace: str,
+    values: Mapping[str, object],
+    *,
+    hidden: Iterable[str] = (),
+    wrong: Iterable[Mistake] = (),
 ) -> Settings:
     """Return settings from natural values by top-level key.
 
@@ -120,33 +159,57 @@ def parse_as(
         namespace: namespace of the keys, for messages.
         values: key without namespace -> value, as YAML or JSON gives it.
         hidden: keys that are marked secret, or have a part that is: no message shows their values.
+        wrong: mistakes that were found before; nothing more is said about their keys.
 
     Raises:
         SettingsError: with all mistakes found.
     """
-    messages = _Messages(model, namespace, frozenset(hidden))
-    exposed = messages.exposed()
+    messages = Messages(model, namespace, frozenset(hidden))
+    mistakes = [*wrong, *messages.exposed()]
+    settings: Settings | None = None
+    found: list[Mistake] = []
     try:
         document = json.dumps(values, default=str, ensure_ascii=False).encode()
         settings = model.model_validate_json(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        told = {mistake.key for mistake in exposed}
         found = messages.mistakes(error.errors(include_url=False))
-        raise SettingsError([*exposed, *(one for one in found if one.key not in told)]) from None
-    except UnicodeEncodeError:
-        wrong = [key for key, value in values.items() if not (_is_text(repr(value)) and _is_text(key))]
-        raise SettingsError(
-            Mistake(f"{namespace}:{key!a}", None, "holds characters that are not Unicode text")
-            for key in wrong
-        ) from None
+    except (ValueError, TypeError, RecursionError):
+        found = [
+            Mistake(f"{namespace}:{key if _is_text(key) else ascii(key)}", None, problem)
+            for key, value in values.items()
+            if (problem := _no_json(key, value))
+        ]
+    # What is said of an option may show its text.
+    if model is EnvironmentSettings and "airflow" not in messages.hidden:
+        found += _override_mistakes(values)
+    said = {mistake.key for mistake in mistakes}
+    mistakes += [mistake for mistake in found if mistake.key not in said]
+    if mistakes or settings is None:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _override_mistakes(values: Mapping[str, object]) -> list[Mistake]:
+    """Mistakes in airflow.config, which Airflow's own catalogue of options judges."""
+    airflow = values.get("airflow")
+    if not isinstance(airflow, dict):
+        return []
+    lines = airflow_cfg.override_mistakes(airflow.get("version"), airflow.get("config"))
+    return [Mistake(key, None, problem) for key, _, problem in (line.partition(": ") for line in lines)]
+
+
+def _no_json(key: str, value: object) -> str | None:
+    """Why an entry is nothing that a stack file can hold; None where it can."""
+    if not (_is_text(repr(value)) and _is_text(key)):
+        return "holds characters that are not Unicode text"
+    try:
+        json.dumps(value, default=str)
     except (ValueError, RecursionError):
         # json has no other: a value that is part of itself.
-        raise SettingsError(
-            [Mistake(f"{namespace}:*", None, "a value holds itself, by a YAML alias")]
-        ) from None
-    if exposed:
-        raise SettingsError(exposed)
-    return settings
+        return "a value holds itself, by a YAML alias"
+    except TypeError:
+        return "a key below it is no text; write it in quotes"
+    return None
 
 
 def _is_text(text: str) -> bool:
@@ -158,132 +221,7 @@ def _is_text(text: str) -> bool:
     return "\\ud" not in text
 
 
-@dataclass(frozen=True, slots=True)
-class _Messages:
-    """Words for what validation found."""
-
-    model: type[BaseModel]
-    namespace: str
-    hidden: frozenset[str]
-
-    def exposed(self) -> list[Mistake]:
-        """Secrets where nothing stays secret: airflow.cfg, chart values, names and tags can be read."""
-        fields = _fields(self.model)
-        kept = sorted(key for key, field in fields.items() if _keeps_secrets(field.annotation))
-        advice = f"secrets are kept in {', '.join(kept)} alone" if kept else "write it in plain"
-        allowed = f"holds a secret, which would be readable where it is used; {advice}"
-        return [
-            Mistake(self._key([key]), None, allowed) for key in sorted({*self.hidden} & {*fields} - {*kept})
-        ]
-
-    def mistakes(self, errors: Iterable[ErrorDetails]) -> list[Mistake]:
-        found: list[Mistake] = []
-        for error in errors:
-            location = [str(part) for part in error["loc"] if part != "[key]"]
-            secret = self._is_secret(location)
-            if error["type"] == "inconsistent":
-                found += [
-                    Mistake(self._key([*location, *([key] if key else [])]), _show(value, secret), allowed)
-                    for key, value, allowed in error["ctx"]["mistakes"]
-                ]
-            elif error["type"] == "missing":
-                text = f"is missing. {self._description(location)}"
-                found.append(Mistake(self._key(location), None, text))
-            else:
-                allowed = self._allowed(error, location)
-                found.append(Mistake(self._key(location), _show(error["input"], secret), allowed))
-        return found
-
-    def _allowed(self, error: ErrorDetails, location: list[str]) -> str:
-        if error["type"] == "extra_forbidden":
-            names = sorted(_fields(self._model_at(location[:-1])))
-            return f"unknown key{_nearest(location[-1], names)}; allowed: {', '.join(names)}"
-        if error["type"] in ("enum", "literal_error"):
-            expected = str(error.get("ctx", {}).get("expected", ""))
-            names = [name.strip(" '") for name in expected.replace(" or ", ", ").split(",")]
-            return f"allowed: {', '.join(names)}{_nearest(str(error['input']), names)}"
-        description = self._description(location)
-        if error["type"] == "string_pattern_mismatch":
-            pattern = error.get("ctx", {}).get("pattern")
-            return f"allowed: text of the form {pattern}. {description}".strip()
-        message = error["msg"].removeprefix("Input ")
-        return f"{message[:1].lower()}{message[1:]}. {description}".strip()
-
-    def _key(self, location: list[str]) -> str:
-        return f"{self.namespace}:{'.'.join(location)}"
-
-    def _is_secret(self, location: list[str]) -> bool:
-        """Whether a value is marked secret in the stack file, or below a field that never shows its values.
-
-        An unknown key beside such a field may be a misspelt one.
-        """
-        if location and location[0] in self.hidden:
-            return True
-        for end, key in enumerate(location):
-            beside = _fields(self._model_at(location[:end]))
-            fields = [beside[key]] if key in beside else list(beside.values())
-            if any(not field.repr for field in fields):
-                return True
-        return False
-
-    def _model_at(self, location: list[str]) -> type[BaseModel] | None:
-        """Return the model at a location of keys, or None where there is none."""
-        found: object = self.model
-        for key in location:
-            if isinstance(found, type) and issubclass(found, BaseModel):
-                field = _fields(found).get(key)
-                found = _without_none(field.annotation) if field is not None else None
-            else:
-                # A mapping from names to models: any key leads to its values.
-                found = typing.get_args(found)[1] if typing.get_origin(found) is dict else None
-        return found if isinstance(found, type) and issubclass(found, BaseModel) else None
-
-    def _description(self, location: list[str]) -> str:
-        """Return the description of the innermost field at a location."""
-        for end in range(len(location), 0, -1):
-            field = _fields(self._model_at(location[: end - 1])).get(location[end - 1])
-            if field is not None:
-                return str(field.description or "")
-        return ""
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    by_lower_case = {candidate.lower(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
-    return f"; did you mean {by_lower_case[close[0]]}?" if close else ""
-
-
-def _show(value: object, secret: bool) -> str:
-    if secret:
-        return "[secret]"
-    text = json.dumps(value, default=str)
-    return text if len(text) <= VALUE_WIDTH else f"{text[:VALUE_WIDTH]}..."
-
-
-def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in model.model_fields.items()} if model else {}
-
-
 def _is_textual(field: FieldInfo) -> bool:
     """Whether the field takes a text: str, an enumeration of texts, or one of these or nothing."""
-    options = typing.get_args(field.annotation) if _is_union(field.annotation) else (field.annotation,)
+    options = typing.get_args(field.annotation) if is_union(field.annotation) else (field.annotation,)
     return any(isinstance(option, type) and issubclass(option, str) for option in options)
-
-
-def _keeps_secrets(annotation: object) -> bool:
-    """Whether a value of this kind has a part that never shows."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(
-            not field.repr or _keeps_secrets(field.annotation) for field in _fields(annotation).values()
-        )
-    return any(_keeps_secrets(option) for option in typing.get_args(annotation))
-
-
-def _without_none(annotation: object) -> object:
-    """Return what a field holds where it is not absent."""
-    options = [option for option in typing.get_args(annotation) if option is not types.NoneType]
-    return options[0] if _is_union(annotation) and len(options) == 1 else annotation
-
-
-def _is_union(annotation: object) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)

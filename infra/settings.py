@@ -23,6 +23,7 @@ from infra.settings_airflow import (
     Size,
 )
 from infra.settings_alarms import AlarmSettings
+from infra.settings_arns import arn_mistakes
 from infra.settings_dag_parameters import (
     CANARY_CONNECTION,
     ConnectionSettings,
@@ -32,13 +33,14 @@ from infra.settings_dag_parameters import (
 )
 from infra.settings_database import DatabaseSettings, LogsSettings, RestoreSettings, Tenancy
 from infra.settings_model import (
-    RESERVED_TAGS,
     Model,
     Region,
     SubnetId,
+    TagKey,
     TagText,
     inconsistent,
     optional_text,
+    tag_mistakes,
 )
 from infra.settings_platform import (
     CleanupSettings,
@@ -142,7 +144,7 @@ class EnvironmentSettings(Model):
         description="Tag `deployment-id` of every resource, by which leftovers are found. Empty: made from "
         "the names of project and stack.",
     )
-    tags: dict[Annotated[TagText, Field(min_length=1, max_length=128)], TagText] = Field(
+    tags: dict[TagKey, TagText] = Field(
         default_factory=dict, max_length=40, description="More tags for every resource, e.g. a cost centre."
     )
     durability: Durability = Field(
@@ -194,6 +196,7 @@ class EnvironmentSettings(Model):
     )
     chart_version: str = Field(
         default=versions.CHART,
+        json_schema_extra={"enum": list(versions.SUPPORTED_CHARTS)},
         description=f"Version of the official chart. Allowed: {', '.join(versions.SUPPORTED_CHARTS)}.",
     )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Limits of each step.")
@@ -203,7 +206,8 @@ class EnvironmentSettings(Model):
         mistakes = [
             *self._durability_mistakes(),
             *self._tenancy_mistakes(),
-            *self._tag_mistakes(),
+            *tag_mistakes(self.tags),
+            *self._arn_mistakes(),
             *self._network_mistakes(),
         ]
         if self.chart_version not in versions.SUPPORTED_CHARTS:
@@ -269,12 +273,17 @@ class EnvironmentSettings(Model):
         ]
         return mistakes
 
-    def _tag_mistakes(self) -> list[tuple[str, object, str]]:
-        return [
-            (f"tags.{key}", value, "the program sets this tag itself; use another key")
-            for key, value in self.tags.items()
-            if key.lower() in RESERVED_TAGS or key.lower().startswith("aws:")
-        ]
+    def _arn_mistakes(self) -> list[tuple[str, object, str]]:
+        return arn_mistakes(
+            region=self.region,
+            account_id=self.account_id,
+            access=self.access,
+            permissions_boundary=self.permissions_boundary,
+            parameters={
+                **{f"variables.{name}": entry for name, entry in self.variables.items()},
+                **{f"connections.{name}": entry for name, entry in self.connections.items()},
+            },
+        )
 
     @property
     def persistent(self) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from infra import versions
 from infra.settings_model import ConfigName, DnsLabel, Model, inconsistent
+
+# Text that git takes for a reference and for no option of its own.
+REFERENCE_PATTERN: Final = r"^[A-Za-z0-9_][\w./+@-]*$"
+_CREDENTIALS: Final = re.compile(r"https://[^/]*@|ssh://[^/]*:[^/]*@")
 
 
 class Size(StrEnum):
@@ -32,7 +38,7 @@ class ImageSettings(Model):
 
     repository: str = Field(
         default=versions.AIRFLOW_IMAGE_REPOSITORY,
-        pattern=r"^[a-z0-9]+([._/:-][a-z0-9]+)*$",
+        pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+/[a-z0-9]+)?([._/-][a-z0-9]+)*$",
         description="Image repository, with its registry where that is not Docker Hub.",
     )
     tag: str | None = Field(
@@ -107,7 +113,9 @@ class DagsSettings(Model):
         pattern=r"^(https://|ssh://|git@)\S+$",
         description="Git repository; with gitSync and gitBundle.",
     )
-    reference: str | None = Field(default=None, min_length=1, description="Branch, tag or commit to follow.")
+    reference: str | None = Field(
+        default=None, pattern=REFERENCE_PATTERN, description="Branch, tag or commit to follow."
+    )
     subdirectory: str = Field(
         default="dags",
         pattern=r"^([\w-][\w.-]*(/[\w-][\w.-]*)*)?$",
@@ -116,6 +124,18 @@ class DagsSettings(Model):
     credentials_secret: DnsLabel | None = Field(
         default=None, description="Name of a Secret in the namespace with the repository's credentials."
     )
+
+    @field_validator("repository")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        """Refuse a password in the address: it would stand in chart values and pod specs."""
+        if value is not None and _CREDENTIALS.match(value):
+            raise PydanticCustomError(
+                "repository_password",
+                "allowed: an address without a password; put it into a Secret of the namespace, and name "
+                "that in dags.credentialsSecret",
+            )
+        return value
 
     @model_validator(mode="after")
     def _repository_by_source(self) -> Self:

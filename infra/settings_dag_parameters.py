@@ -6,10 +6,10 @@ import json
 import re
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
-from infra.settings_model import Model, inconsistent
+from infra.settings_model import ENCRYPTABLE, Form, Model, inconsistent
 
 # Bytes that a secret's text may have:
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
@@ -20,27 +20,27 @@ CANARY_CONNECTION: Final = "canary"
 XCOM_THRESHOLD_LIMIT: Final = 1048576
 
 # What Airflow takes for a Connection and Secrets Manager in a name; the columns of Airflow hold 250.
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_NAME: Final = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"
 # Before "--" Airflow's backend expects a team, and finds nothing without one.
-_OF_A_TEAM: Final = re.compile(r"[^-]+--.+")
+_TEAM: Final = "[^-]+--."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html, Name
-_LIKE_THE_END_OF_AN_ARN: Final = re.compile(r".*-[A-Za-z0-9]{6}")
+_ARN_END: Final = ".*-[A-Za-z0-9]{6}"
 
 
 def _parameter_name(name: str) -> str:
     """Accept names that Airflow looks up and Secrets Manager keeps; `name` is without the prefix."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         allowed = "letters, digits, _ . and -, first a letter, a digit or _, 200 characters at most"
-    elif _OF_A_TEAM.fullmatch(name):
+    elif re.match(_TEAM, name):
         allowed = "no -- after the first character: Airflow reads what is before it as a team"
-    elif _LIKE_THE_END_OF_AN_ARN.fullmatch(name):
+    elif re.fullmatch(_ARN_END, name):
         allowed = "no - before the last six characters: Secrets Manager takes them for the end of an ARN"
     else:
         return name
     raise PydanticCustomError("parameter_name", "allowed: {what}", {"what": allowed})
 
 
-ParameterName = Annotated[str, AfterValidator(_parameter_name)]
+ParameterName = Annotated[str, Form(_parameter_name, rf"^(?!{_TEAM}|{_ARN_END}$){_NAME}$")]
 
 
 class ParameterSettings(Model):
@@ -65,8 +65,9 @@ class VariableSettings(ParameterSettings):
     value: JsonValue | None = Field(
         default=None,
         repr=False,
+        json_schema_extra=ENCRYPTABLE,
         description="The value; one that is no text is kept as JSON. Secret: "
-        " pulumi config set --secret --path 'airflow:variables.NAME.value'.",
+        "pulumi config set --secret --path 'airflow:variables.NAME.value'.",
     )
 
     @model_validator(mode="after")
@@ -94,22 +95,33 @@ class ConnectionSettings(ParameterSettings):
         max_length=200,
         description="Connection type as its provider names it: postgres, aws, http, ...",
     )
-    host: str | None = Field(default=None, min_length=1, description="Host name or address.")
-    login: str | None = Field(default=None, min_length=1, description="User name.")
+    host: str | None = Field(
+        default=None, min_length=1, json_schema_extra=ENCRYPTABLE, description="Host name or address."
+    )
+    login: str | None = Field(
+        default=None, min_length=1, json_schema_extra=ENCRYPTABLE, description="User name."
+    )
     password: str | None = Field(
         default=None,
         min_length=1,
         repr=False,
-        # Editors show it as what it is, and the stack file may hold it encrypted.
-        json_schema_extra={"writeOnly": True},
+        # Editors show it as what it is.
+        json_schema_extra={**ENCRYPTABLE, "writeOnly": True},
         description="Password: pulumi config set --secret --path 'airflow:connections.NAME.password'.",
     )
     database_schema: str | None = Field(
-        default=None, min_length=1, alias="schema", description="Database or schema, where the type has one."
+        default=None,
+        min_length=1,
+        alias="schema",
+        json_schema_extra=ENCRYPTABLE,
+        description="Database or schema, where the type has one.",
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="TCP port.")
     extra: dict[str, JsonValue] = Field(
-        default_factory=dict, repr=False, description="Fields of the type's own; each may be a secret."
+        default_factory=dict,
+        repr=False,
+        json_schema_extra=ENCRYPTABLE,
+        description="Fields of the type's own; each may be a secret.",
     )
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from infra.settings_model import (
     inconsistent,
     optional_text,
 )
+from infra.settings_windows import window_mistakes
 
 
 class Tenancy(StrEnum):
@@ -85,6 +86,7 @@ class DatabaseSettings(Model):
 
     postgres_major: int = Field(
         default=versions.POSTGRES_MAJOR,
+        json_schema_extra={"enum": list(versions.SUPPORTED_POSTGRES_MAJORS)},
         description="Major version; RDS applies minor versions within the maintenance window. "
         f"Allowed: {', '.join(map(str, versions.SUPPORTED_POSTGRES_MAJORS))}.",
     )
@@ -152,6 +154,7 @@ class DatabaseSettings(Model):
             mistakes.append(
                 ("maxStorageGib", self.max_storage_gib, f"allowed: {least} or more, 10% above storageGib")
             )
+        mistakes += window_mistakes(self.backup_window, self.maintenance_window)
         if self.tenancy is Tenancy.SHARED and self.restore.wanted:
             mistakes.append(
                 ("restore.snapshot", self.restore.snapshot, "a snapshot is a whole instance: use dedicated")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.config import JsonDict
+from pydantic_core import CoreSchema, PydanticCustomError
 
 # Tag keys and values as AWS accepts them on all services:
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
@@ -17,27 +20,33 @@ TAG_PATTERN: Final = r"^[\w .:/=+\-@]*$"
 RESERVED_TAGS: Final = ("project", "stack", "deployment-id", "owner", "expires-at", "recovery-set")
 
 TagText = Annotated[str, StringConstraints(pattern=TAG_PATTERN, max_length=256)]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+){1,2}-[1-9]$")]
-DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-HostName = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253
-    ),
-]
+TagKey = Annotated[str, StringConstraints(pattern=TAG_PATTERN, min_length=1, max_length=128)]
+REGION_PATTERN: Final = r"^[a-z]{2}(-[a-z]+){1,2}-[1-9]$"
+DNS_LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+# The last label is no number: an ingress takes no address.
+# https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/#IngressRule
+_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+HOST_NAME_PATTERN: Final = rf"^({_LABEL}\.)+[a-z]([-a-z0-9]{{0,61}}[a-z0-9])$"
+_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_DAY: Final = "(mon|tue|wed|thu|fri|sat|sun)"
+DAILY_WINDOW_PATTERN: Final = rf"^{_TIME}-{_TIME}$"
+WEEKLY_WINDOW_PATTERN: Final = rf"^{_DAY}:{_TIME}-{_DAY}:{_TIME}$"
+
+Region = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
+DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL_PATTERN, max_length=63)]
+HostName = Annotated[str, StringConstraints(pattern=HOST_NAME_PATTERN, max_length=253)]
 SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]{8,17}$")]
-# Daily window "hh:mm-hh:mm" in UTC, as RDS wants it.
-DailyWindow = Annotated[
-    str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")
-]
-_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-WeeklyWindow = Annotated[str, StringConstraints(pattern=rf"^{_DAY}:{_TIME}-{_DAY}:{_TIME}$")]
+# Windows "hh:mm-hh:mm" and "ddd:hh:mm-ddd:hh:mm" in UTC, as RDS wants them.
+DailyWindow = Annotated[str, StringConstraints(pattern=DAILY_WINDOW_PATTERN)]
+WeeklyWindow = Annotated[str, StringConstraints(pattern=WEEKLY_WINDOW_PATTERN)]
+# Marks fields that may be encrypted in a stack file, whole or in parts: nothing but the program needs them.
+ENCRYPTABLE: Final[JsonDict] = {"encryptable": True}
 # The values that CloudWatch Logs accepts:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
 # Airflow's section and option names; a value is text, since the chart prints numbers as floats.
-ConfigName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]*$", max_length=128)]
+CONFIG_NAME_PATTERN: Final = r"^[a-z][a-z0-9_.]*$"
+ConfigName = Annotated[str, StringConstraints(pattern=CONFIG_NAME_PATTERN, max_length=128)]
 
 
 def _empty_is_absent(value: str | None) -> str | None:
@@ -45,7 +54,21 @@ def _empty_is_absent(value: str | None) -> str | None:
     return value or None
 
 
-def optional_text(pattern: str, what: str) -> AfterValidator:
+@dataclass(frozen=True)
+class Form(AfterValidator):
+    """A check of a text's form by code, and the pattern by which an editor can see most of it."""
+
+    pattern: str = ""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        for option in schema.get("anyOf", [schema]):
+            if option.get("type") == "string":
+                option["pattern"] = self.pattern
+        return schema
+
+
+def optional_text(pattern: str, what: str) -> Form:
     """Validate an optional text by `pattern`, after "" was read as absent; `what` names the allowed form."""
     compiled = re.compile(pattern)
 
@@ -55,7 +78,7 @@ def optional_text(pattern: str, what: str) -> AfterValidator:
             raise PydanticCustomError("optional_text", "allowed: {what}", {"what": what})
         return value
 
-    return AfterValidator(check)
+    return Form(check, rf"^({pattern})?$")
 
 
 def inconsistent(*mistakes: tuple[str, object, str]) -> PydanticCustomError:
@@ -75,17 +98,45 @@ def inconsistent(*mistakes: tuple[str, object, str]) -> PydanticCustomError:
     )
 
 
+def tag_mistakes(tags: Mapping[str, str]) -> list[tuple[str, object, str]]:
+    """What is wrong with tags of one's own beside the program's: reserved keys, keys that AWS takes for one.
+
+    Roles and policies do not tell upper from lower case in keys:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules_creating
+    """
+    mistakes: list[tuple[str, object, str]] = []
+    first: dict[str, str] = {}
+    for key, value in tags.items():
+        lower = key.lower()
+        if lower in RESERVED_TAGS or lower.startswith("aws:"):
+            mistakes.append((f"tags.{key}", value, "the program sets this tag itself; use another key"))
+        elif lower in first:
+            same = f"is the same key as {first[lower]} to AWS's roles, which have no upper case; keep one"
+            mistakes.append((f"tags.{key}", value, same))
+        first.setdefault(lower, key)
+    return mistakes
+
+
+_NETWORK: Final = re.compile(r"[0-9.]+/[0-9]{1,2}")
+
+
 def _network(text: str) -> str:
     try:
-        ipaddress.IPv4Network(text)
+        network = ipaddress.IPv4Network(text)
+        # Python also reads an address alone and a mask, Kubernetes and EC2 do not.
+        reason = "" if _NETWORK.fullmatch(text) else f"write it as {network}"
     except ValueError as error:
+        reason = str(error)
+        if "host bits" in reason:
+            reason = f"the network of {text} is {ipaddress.IPv4Network(text, strict=False)}"
+    if reason:
         raise PydanticCustomError(
-            "network", "allowed: an IPv4 network such as 10.0.0.0/16 ({reason})", {"reason": str(error)}
-        ) from None
+            "network", "allowed: an IPv4 network such as 10.0.0.0/16 ({reason})", {"reason": reason}
+        )
     return text
 
 
-Network = Annotated[str, AfterValidator(_network)]
+Network = Annotated[str, Form(_network, r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$")]
 
 
 class Model(BaseModel):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from infra.cluster_settings import ClusterProjectSettings
+from infra.config import FOREIGN_NAMESPACES
 from infra.settings import EnvironmentSettings
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "schemas"
@@ -41,10 +42,10 @@ _ENCRYPTED: Final[Mapping[str, Any]] = {
 def stack_file_schema(namespace: str, model: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of a project's stack files.
 
-    Keys of other namespaces, and what the engine itself keeps in a stack file, may be there too. Required
+    Keys of the engine and of providers, and what the engine keeps in a stack file, may be there too. Required
     keys are left to the program: `pulumi config set` fills a file one by one.
     """
-    settings = _without_titles(model.model_json_schema(by_alias=True, mode="validation"))
+    settings = _for_editors(_without_titles(model.model_json_schema(by_alias=True, mode="validation")))
     keys = {f"{namespace}:{key}": _top_level(schema) for key, schema in settings["properties"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -55,32 +56,41 @@ def stack_file_schema(namespace: str, model: type[BaseModel]) -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "properties": keys,
-                "patternProperties": {f"^(?!{namespace}:)": True},
+                "patternProperties": {f"^({'|'.join(FOREIGN_NAMESPACES)}):": True},
                 "additionalProperties": False,
             }
         },
-        "$defs": {name: _with_encrypted(part) for name, part in settings.get("$defs", {}).items()},
+        "$defs": settings.get("$defs", {}),
     }
-
-
-def _with_encrypted(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's schema in which fields that never show may be encrypted, too."""
-    properties = {
-        key: {**schema, "anyOf": [*schema["anyOf"], dict(_ENCRYPTED)]} if schema.get("writeOnly") else schema
-        for key, schema in definition.get("properties", {}).items()
-    }
-    return {**definition, **({"properties": properties} if properties else {})}
 
 
 def _top_level(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a top-level key: as it is, as the engine's text, or encrypted."""
+    """The schema of a top-level key: as it is, or as the engine's text."""
     described = {key: schema[key] for key in ("description", "default") if key in schema}
     value = {key: part for key, part in schema.items() if key not in described}
-    options = [value, dict(_ENCRYPTED)]
+    options = [value]
     text = _AS_TEXT.get(str(schema.get("type")))
     if text is not None:
-        options.insert(1, {"type": "string", "pattern": text})
+        options.append({"type": "string", "pattern": text})
     return {**described, "anyOf": options}
+
+
+def _for_editors(node: Any) -> Any:
+    """The same schema, where fields that may be encrypted also take what `--secret` writes.
+
+    Names of a form are refused where they have another; pydantic leaves these to nobody.
+    """
+    if isinstance(node, list):
+        return [_for_editors(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    schema = {key: _for_editors(child) for key, child in node.items() if key != "encryptable"}
+    # A field without `anyOf` takes every value, this one too.
+    if node.get("encryptable") is True and "anyOf" in schema:
+        schema["anyOf"] = [*schema["anyOf"], dict(_ENCRYPTED)]
+    if "patternProperties" in schema:
+        schema.setdefault("additionalProperties", False)
+    return schema
 
 
 def _without_titles(node: Any) -> Any:

@@ -29,6 +29,8 @@ from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
 
 # The chart's home, as its own documentation gives it: https://airflow.apache.org/docs/helm-chart/stable/
+# Where the program expects the chart, below its project.
+PLACE = Path(".charts") / "airflow"
 OFFICIAL_REPOSITORY = "https://airflow.apache.org"
 # A machine without that network must not wait long for the stand-in.
 _DOWNLOAD_SECONDS = 60
@@ -106,7 +108,7 @@ def fill(
     """
     environment = os.environ if environment is None else environment
     kind, source = _source(version, environment, download or _pull)
-    target = project / ".charts" / "airflow"
+    target = project / PLACE
     with tempfile.TemporaryDirectory(prefix="chart-") as scratch:
         directory = _unpacked(source, Path(scratch))
         prepared = _prepared(directory, Path(scratch) / "prepared" / "airflow", version)

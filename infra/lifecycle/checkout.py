@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
+from infra.lifecycle import stack_files
 from infra.lifecycle.errors import LifecycleError
 
 # This file is infra/lifecycle/checkout.py of the checkout.
 ROOT = Path(__file__).resolve().parents[2]
-# Stands for a text that only the engine can read.
-ENCRYPTED = "[secret]"
 
 
 class ProjectFiles:
@@ -38,16 +37,17 @@ class ProjectFiles:
 
     def stack_names(self) -> list[str]:
         """Names of the stacks that have a file."""
-        return sorted(path.name.split(".")[1] for path in self.directory.glob("Pulumi.*.yaml"))
+        found = (path.name for path in self.directory.glob("Pulumi.*.yaml"))
+        return sorted(name.removeprefix("Pulumi.").removesuffix(".yaml") for name in found)
 
     def configuration(self, stack: str) -> dict[str, Any]:
-        """Configuration of `stack`, key -> value, without the project's namespace.
+        """Configuration of `stack` as the engine reads it: key with its namespace -> value.
 
-        Defaults that the project declares are filled in, as the Pulumi CLI does. Encrypted keys are left out;
-        in the place of an encrypted part of a value stands `ENCRYPTED`.
+        Defaults that the project declares are filled in, as the Pulumi CLI does. An encrypted value is a
+        mapping with the one key `secure`.
 
         Raises:
-            LifecycleError: the stack has no file.
+            LifecycleError: the stack has no file, or its file is no YAML as the engine reads it.
         """
         path = self.directory / f"Pulumi.{stack}.yaml"
         if not path.is_file():
@@ -56,31 +56,23 @@ class ProjectFiles:
                 f"There is no stack file {path.name}; stacks with a file: {known}.",
                 "Name one of them, or copy one and change its parameters.",
             )
-        declared = self._own(self._project.get("config") or {})
+        declared = self._project.get("config") or {}
         defaults = {
-            key: declaration["default"]
+            self._key(key): declaration["default"]
             for key, declaration in declared.items()
             if isinstance(declaration, dict) and "default" in declaration
         }
-        config = _mapping(path).get("config") or {}
-        if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        try:
+            given = stack_files.read(path.read_bytes())
+        except stack_files.StackFileError as error:
             raise LifecycleError(
-                f"{path.name}: config is no mapping of texts to values.",
-                "Write it as `config:` with lines such as `airflow:owner: my-team` below it.",
-            )
-        given = self._own(config)
-        plain = {key: _readable(value) for key, value in given.items() if not _is_encrypted(value)}
-        return {**defaults, **plain}
+                f"{path.name} can't be read; nothing was changed:\n{error}", f"Correct {path.name}."
+            ) from None
+        return {**defaults, **{self._key(key): value for key, value in given.items()}}
 
-    def secret_keys(self, stack: str) -> set[str]:
-        """Keys of `stack`, as `configuration` names them, that are encrypted or have an encrypted part."""
-        config = _mapping(self.directory / f"Pulumi.{stack}.yaml").get("config") or {}
-        return {key for key, value in self._own(config).items() if _readable(value) != value}
-
-    def _own(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Keys of the project's namespace, without it. Other namespaces belong to Pulumi and providers."""
-        own = {key.removeprefix(f"{self.name}:"): value for key, value in values.items()}
-        return {key: value for key, value in own.items() if ":" not in key}
+    def _key(self, key: str) -> str:
+        """The key with its namespace, which is the project's own where none is written."""
+        return key if ":" in key else f"{self.name}:{key}"
 
 
 def environment_files() -> ProjectFiles:
@@ -91,19 +83,6 @@ def environment_files() -> ProjectFiles:
 def cluster_files() -> ProjectFiles:
     """The cluster project; its directory need not exist."""
     return ProjectFiles(ROOT / "cluster")
-
-
-def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"}
-
-
-def _readable(value: Any) -> Any:
-    """The value with `ENCRYPTED` in place of what `pulumi config set --secret --path` encrypted in it."""
-    if _is_encrypted(value):
-        return ENCRYPTED
-    if isinstance(value, dict):
-        return {key: _readable(part) for key, part in value.items()}
-    return [_readable(part) for part in value] if isinstance(value, list) else value
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -59,11 +59,9 @@ def settings(stack: str) -> EnvironmentSettings:
     Raises:
         LifecycleError: there is no such file, or it has mistakes; all of them are in the message.
     """
-    files = checkout.environment_files()
-    values = files.configuration(stack)
+    values = checkout.environment_files().configuration(stack)
     try:
-        natural = {key: config.decode(key, value) for key, value in values.items()}
-        return config.parse(natural, hidden=files.secret_keys(stack))
+        return config.parse_file(EnvironmentSettings, config.NAMESPACE, values)
     except config.SettingsError as error:
         raise LifecycleError(str(error), f"Correct Pulumi.{stack}.yaml.") from None
 

@@ -32,7 +32,7 @@ def rendered_config(stack: str) -> str:
     """
     parser = configparser.RawConfigParser(delimiters=("=",), default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    sections = _sections(stack, environments.settings(stack))
+    sections = sections_of(stack, environments.settings(stack))
     parser.read_dict({section: dict(options) for section, options in sections.items()})
     text = io.StringIO()
     parser.write(text)
@@ -48,7 +48,7 @@ def rendered_values(stack: str) -> str:
         LifecycleError: the stack file, an option or a values file is wrong; all mistakes are in the message.
     """
     chosen = environments.settings(stack)
-    sections = _sections(stack, chosen)
+    sections = sections_of(stack, chosen)
     try:
         values = chart_values.build_values(chosen, airflow_cfg=sections, wiring=chart_values.ChartWiring())
     except ChartValuesError as error:
@@ -56,7 +56,7 @@ def rendered_values(stack: str) -> str:
     return str(yaml.dump(values, Dumper=_PlainDumper, sort_keys=True))
 
 
-def _sections(stack: str, chosen: EnvironmentSettings) -> airflow_cfg.AirflowCfg:
+def sections_of(stack: str, chosen: EnvironmentSettings) -> airflow_cfg.AirflowCfg:
     names = naming.names_of(
         checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
     )

@@ -27,14 +27,21 @@ config:
 """
 
 
-def test_defaults_are_filled_in_and_foreign_keys_and_secrets_left_out(tmp_path: Path) -> None:
+def test_defaults_are_filled_in_and_all_keys_have_their_namespace(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)
     (tmp_path / "Pulumi.one.yaml").write_text(STACK)
     assert ProjectFiles(tmp_path).configuration("one") == {
-        "region": "eu-west-1",
-        "size": "large",
-        "canary": True,
+        "airflow:region": "eu-west-1",
+        "airflow:size": "large",
+        "airflow:canary": True,
+        "airflow:password": {"secure": "v1:abc"},
+        "aws:profile": "someone",
     }
+
+
+def test_a_name_with_dots_is_a_stacks_name(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.pr-1.2.yaml").write_text(STACK)
+    assert ProjectFiles(tmp_path).stack_names() == ["pr-1.2"]
 
 
 def test_a_stack_file_with_an_encrypted_password_is_read(
@@ -67,7 +74,7 @@ def test_an_encrypted_part_of_airflow_cfg_is_refused(tmp_path: Path, monkeypatch
     (tmp_path / "Pulumi.yaml").write_text("name: airflow\n")
     (tmp_path / "Pulumi.one.yaml").write_text(yaml.safe_dump({"config": {"airflow:airflow": secret}}))
     monkeypatch.setattr(checkout, "ROOT", tmp_path)
-    with pytest.raises(LifecycleError, match="airflow:airflow: holds a secret"):
+    with pytest.raises(LifecycleError, match=r"airflow\.config\.smtp\.smtp_password: holds a secret"):
         environments.settings("one")
 
 
@@ -88,6 +95,69 @@ def test_a_mistake_in_a_stack_file_names_key_and_file(
         environments.settings("one")
     assert "airflow:accountId" in error.value.message
     assert error.value.next_step == "Correct Pulumi.one.yaml."
+
+
+# As `pulumi config set --path --secret` writes them.
+ENCRYPTED = """config:
+  airflow:region: eu-west-1
+  airflow:accountId: "123456789012"
+  airflow:owner: data-platform
+  airflow:cluster: {stack: organization/airflow-cluster/shared}
+  airflow:variables:
+    token: {value: {secure: v1:abc}}
+  airflow:connections:
+    warehouse:
+      type: postgres
+      host: {secure: v1:abc}
+      password: {secure: v1:def}
+      extra: {options: [{secure: v1:ghi}]}
+"""
+
+
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> str:
+    project = (checkout.ROOT / "Pulumi.yaml").read_bytes()
+    (tmp_path / "Pulumi.yaml").write_bytes(project)
+    (tmp_path / "Pulumi.one.yaml").write_text(text)
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    with pytest.raises(LifecycleError) as error:
+        rendering.rendered_values("one")
+    return error.value.message
+
+
+def test_a_value_that_commands_need_is_not_encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encrypted durability would be taken for absent, and the default shown as what is deployed."""
+    text = (
+        ENCRYPTED + "  airflow:durability: {secure: v1:abc}\n  airflow:database: {port: {secure: v1:abc}}\n"
+    )
+    message = refused(tmp_path, monkeypatch, text)
+    assert message.count("holds a secret") == 2
+    assert "airflow:durability: holds a secret" in message
+    assert "airflow:database.port: holds a secret" in message
+
+
+def test_settings_and_overrides_of_airflow_cfg_are_judged_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        ENCRYPTED + "  airflow:logs: {retentionDays: 0}\n  airflow:airflow: {config: {core: {nothing: x}}}\n"
+    )
+    message = refused(tmp_path, monkeypatch, text)
+    assert "2 mistakes" in message
+    assert "airflow:logs.retentionDays" in message
+    assert "airflow:airflow.config.core.nothing: unknown option" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("airflow-cluster:nat", "its keys belong in cluster/Pulumi.STACK.yaml"),
+        ("airflwo:owner", "did you mean airflow?"),
+    ],
+)
+def test_a_key_of_an_unknown_namespace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, said: str
+) -> None:
+    assert f"{key}: unknown namespace; {said}" in refused(tmp_path, monkeypatch, f"{ENCRYPTED}  {key}: x\n")
 
 
 STACKS = checkout.environment_files().stack_names()

@@ -1,0 +1,72 @@
+"""Preflight of what the program computes before it registers anything: each part is a row of its own.
+
+The program would say the same, but only after the cluster was made, and one mistake at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+import pulumi
+
+from infra import chart_values
+from infra.airflow_cfg import AirflowCfg
+from infra.ca_bundle import read_ca_bundle
+from infra.chart_values_rules import check_schema, load_schema
+from infra.connection_budget import connection_budget
+from infra.lifecycle import chart_source, checkout, rendering
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.report import Outcome, Row
+from infra.settings import EnvironmentSettings
+
+NAMES: Final = ("airflow.cfg", "chart values", "connections", "certificate authorities")
+
+
+def rows(stack: str, chosen: EnvironmentSettings) -> list[Row]:
+    """Judge airflow.cfg, chart values, the connection budget and the bundle of certificate authorities."""
+    configuration, values, connections, authorities = NAMES
+    bundle = _row(authorities, lambda: _authorities(chosen), "Do what the row says; or name another file.")
+    try:
+        sections = rendering.sections_of(stack, chosen)
+    except LifecycleError as error:
+        unjudged = [Row(name, Outcome.NOT_JUDGED, "needs airflow.cfg") for name in (values, connections)]
+        return [Row.judged(configuration, False, error.message, error.next_step), *unjudged, bundle]
+    options = sum(len(section) for section in sections.values())
+    return [
+        Row.judged(configuration, True, f"{options} options, all known to Airflow {chosen.airflow.version}"),
+        _row(values, lambda: _values(chosen, sections), "Correct the files in charts/values/."),
+        _row(
+            connections, lambda: _connections(chosen, sections), "Change one of the keys that the row names."
+        ),
+        bundle,
+    ]
+
+
+def _row(name: str, look: Callable[[], str], next_step: str) -> Row:
+    try:
+        return Row.judged(name, True, look())
+    # What is wrong with a file is a RunError, all else of ours a ValueError.
+    except (pulumi.RunError, ValueError) as error:
+        return Row.judged(name, False, str(error), next_step)
+
+
+def _values(chosen: EnvironmentSettings, sections: AirflowCfg) -> str:
+    values = chart_values.build_values(chosen, airflow_cfg=sections, wiring=chart_values.ChartWiring())
+    check_schema(values, load_schema(checkout.ROOT / chart_source.PLACE))
+    return "fit the chart's schema"
+
+
+def _connections(chosen: EnvironmentSettings, sections: AirflowCfg) -> str:
+    values = chart_values.build_values(chosen, airflow_cfg=sections, wiring=chart_values.ChartWiring())
+    budget = connection_budget(chosen, values=values, airflow_cfg=sections)
+    budget.check()
+    return f"{budget.total} in a rollout; allowed: {budget.allowed} ({budget.limit_is})"
+
+
+def _authorities(chosen: EnvironmentSettings) -> str:
+    text = read_ca_bundle(
+        chosen.database.ca_bundle, root=checkout.ROOT, region=chosen.region, environment=os.environ
+    )
+    return f"{text.count('-----BEGIN CERTIFICATE-----')} certificates"
