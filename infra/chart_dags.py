@@ -21,14 +21,22 @@ CANARY_KEY: Final = "canary.py"
 LOCAL_BUNDLE: Final = "airflow.dag_processing.bundles.local.LocalDagBundle"
 GIT_BUNDLE: Final = "airflow.providers.git.bundles.git.GitDagBundle"
 
-TASK_POD_ENVIRONMENT: Final = (
-    {"name": "AIRFLOW_HOME", "value": "/opt/airflow"},
-    # The image's entry point waits for a database, and task pods have none.
-    {"name": "CONNECTION_CHECK_MAX_COUNT", "value": "0"},
-)
+# What boto3 reads. Pod Identity promises credentials alone, and pods of Auto Mode can't ask EC2's metadata:
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+REGION_VARIABLE: Final = "AWS_DEFAULT_REGION"
 
 
-def dag_values(dags: DagsSettings, *, canary: bool) -> Values:
+def task_pod_environment(region: str) -> list[Values]:
+    """Variables of every task pod."""
+    return [
+        {"name": "AIRFLOW_HOME", "value": "/opt/airflow"},
+        # The image's entry point waits for a database, and task pods have none.
+        {"name": "CONNECTION_CHECK_MAX_COUNT", "value": "0"},
+        {"name": REGION_VARIABLE, "value": region},
+    ]
+
+
+def dag_values(dags: DagsSettings, *, canary: bool, region: str) -> Values:
     """Where DAG files come from, as Airflow's list of bundles."""
     bundles: list[Values] = [{"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}}]
     values: Values = {"dags": {"gitSync": {"enabled": dags.source is DagSource.GIT_SYNC}}}
@@ -37,7 +45,7 @@ def dag_values(dags: DagsSettings, *, canary: bool) -> Values:
     elif dags.source is DagSource.GIT_BUNDLE:
         bundles = [{"name": "dags", "classpath": GIT_BUNDLE, "kwargs": _git_bundle(dags)}]
         if dags.credentials_secret is not None:
-            values = merge(values, _git_connection(dags.credentials_secret))
+            values = merge(values, _git_connection(dags.credentials_secret, region))
     if canary:
         bundles.append(
             {"name": CANARY_BUNDLE, "classpath": LOCAL_BUNDLE, "kwargs": {"path": CANARY_DIRECTORY}}
@@ -68,14 +76,14 @@ def _git_bundle(dags: DagsSettings) -> Values:
     return kwargs | ({"git_conn_id": "dags_repository"} if dags.credentials_secret else {})
 
 
-def _git_connection(secret: str) -> Values:
+def _git_connection(secret: str, region: str) -> Values:
     """The Connection to the repository, under `connection` of the Secret; task pods clone too."""
     source = {"secretKeyRef": {"name": secret, "key": "connection"}}
     variable = {"name": "AIRFLOW_CONN_DAGS_REPOSITORY", "valueFrom": source}
     return {
         "dagProcessor": {"env": [variable]},
         "triggerer": {"env": [variable]},
-        "workers": {"kubernetes": {"env": [*TASK_POD_ENVIRONMENT, variable]}},
+        "workers": {"kubernetes": {"env": [*task_pod_environment(region), variable]}},
     }
 
 

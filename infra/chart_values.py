@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 
 from infra import naming, task_tokens
-from infra.chart_dags import TASK_POD_ENVIRONMENT, canary_mounts, dag_values
+from infra.chart_dags import REGION_VARIABLE, canary_mounts, dag_values, task_pod_environment
 from infra.chart_features import (
     access_values,
     annotated,
@@ -82,7 +82,7 @@ def build_values(
         _secrets(settings, wiring),
         _pods(settings, wiring),
         _task_tokens(wiring),
-        dag_values(settings.dags, canary=settings.canary),
+        dag_values(settings.dags, canary=settings.canary, region=settings.region),
         canary_mounts(wiring.canary_config_map) if settings.canary else {},
         access_values(settings.access),
         pgbouncer_values(settings),
@@ -196,7 +196,7 @@ def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
         "triggerer": settings.airflow.replicas.triggerer,
     }
     values: Values = {
-        "env": [dict(CA_VARIABLE)],
+        "env": [dict(CA_VARIABLE), {"name": REGION_VARIABLE, "value": settings.region}],
         "volumes": [{"name": "database-ca", "configMap": {"name": wiring.database_ca_config_map}}],
         "volumeMounts": [
             {"name": "database-ca", "mountPath": naming.DATABASE_CA_DIRECTORY, "readOnly": True}
@@ -205,7 +205,7 @@ def _pods(settings: EnvironmentSettings, wiring: ChartWiring) -> Values:
     for component, count in replicas.items():
         if count is not None:
             values[component] = {"replicas": count}
-    values["workers"] = {"kubernetes": {"env": list(TASK_POD_ENVIRONMENT)}}
+    values["workers"] = {"kubernetes": {"env": task_pod_environment(settings.region)}}
     values = merge(values, annotated(tuple(replicas), wiring.checksums))
     if settings.pgbouncer.enabled:
         checksums = {what: value for what, value in wiring.checksums.items() if what != "secrets"}

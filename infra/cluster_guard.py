@@ -6,6 +6,7 @@ State refers to its classes by module path and name, as to those of infra/dynami
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,6 +15,11 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 # Label of every environment's namespace.
 ENVIRONMENT_LABEL: Final = ("app.kubernetes.io/part-of", "airflow-environments")
+
+
+# A change of a cluster's configuration takes EKS minutes.
+UPDATE_SECONDS: Final = 1200
+POLL_SECONDS: Final = 5.0
 
 
 class EnvironmentsRemainError(Exception):
@@ -30,7 +36,12 @@ def refusal(cluster: str, namespaces: Sequence[str]) -> str:
 
 
 class ClusterGuardProvider(ResourceProvider):
-    """Made last and deleted first; its deletion asks the cluster which environments it holds."""
+    """Made last and deleted first; its deletion asks the cluster which environments it holds.
+
+    It also turns the control plane's logs off. EKS would write what it has in hand after the end of the
+    cluster and of its log group, and so make the group anew: without key, retention or tags, and in the way
+    of the next cluster of that name. https://github.com/terraform-aws-modules/terraform-aws-eks/issues/2446
+    """
 
     serialize_as_secret_always = False
 
@@ -53,14 +64,16 @@ class ClusterGuardProvider(ResourceProvider):
         return UpdateResult({key: value for key, value in _news.items() if key != "__provider"})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Refuse while there are environments.
+        """Refuse while there are environments, else end the logs.
 
         Raises:
             EnvironmentsRemainError: with their namespaces.
         """
-        namespaces = environment_namespaces(str(_props["kubeconfig"]))
+        kubeconfig = str(_props["kubeconfig"])
+        namespaces = environment_namespaces(kubeconfig)
         if namespaces:
             raise EnvironmentsRemainError(refusal(_id, namespaces))
+        end_logs(_id, region_of(kubeconfig))
 
 
 def environment_namespaces(kubeconfig: str) -> list[str]:
@@ -72,6 +85,41 @@ def environment_namespaces(kubeconfig: str) -> list[str]:
         label = "=".join(ENVIRONMENT_LABEL)
         found: Any = client.CoreV1Api(api_client).list_namespace(label_selector=label)
         return [str(item.metadata.name) for item in found.items]
+
+
+def region_of(kubeconfig: str) -> str:
+    """Return the region that a kubeconfig (JSON text) asks for its tokens."""
+    [user] = json.loads(kubeconfig)["users"]
+    arguments = list(user["user"]["exec"]["args"])
+    return str(arguments[arguments.index("--region") + 1])
+
+
+def end_logs(cluster: str, region: str) -> None:
+    """Turn all logs of a control plane off, and wait until they are.
+
+    Raises:
+        TimeoutError: EKS took longer than UPDATE_SECONDS.
+        botocore.exceptions.ClientError: EKS refused; a cluster that is gone already is none.
+    """
+    import boto3
+
+    eks: Any = boto3.client("eks", region_name=region)
+    try:
+        setups = eks.describe_cluster(name=cluster)["cluster"].get("logging", {}).get("clusterLogging", [])
+    except eks.exceptions.ResourceNotFoundException:
+        return
+    kinds = [kind for setup in setups if setup.get("enabled") for kind in setup.get("types", [])]
+    if not kinds:
+        return
+    off = {"clusterLogging": [{"types": kinds, "enabled": False}]}
+    update = str(eks.update_cluster_config(name=cluster, logging=off)["update"]["id"])
+    end = time.monotonic() + UPDATE_SECONDS
+    while eks.describe_update(name=cluster, updateId=update)["update"]["status"] == "InProgress":
+        if time.monotonic() > end:
+            raise TimeoutError(
+                f"EKS did not turn the logs of cluster {cluster} off within {UPDATE_SECONDS} s."
+            )
+        time.sleep(POLL_SECONDS)
 
 
 class ClusterGuard(Resource, module="airflow", name="ClusterGuard"):

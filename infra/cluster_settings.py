@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,21 @@ from infra.settings_model import (
     TagText,
     inconsistent,
     tag_mistakes,
+)
+
+# Addresses that no deployer has in the internet: private ones, those of carriers and links, multicast.
+# https://www.iana.org/assignments/iana-ipv4-special-registry/
+NOT_PUBLIC: Final = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+    )
 )
 
 
@@ -102,8 +117,12 @@ class ClusterProjectSettings(Model):
     tags: dict[TagKey, TagText] = Field(
         default_factory=dict, max_length=40, description="More tags for every resource, e.g. a cost centre."
     )
+    # The longest name made of it is a role's, NAME-REGION-control-plane, of 64 characters at most; the
+    # registry's takes no hyphen beside another one.
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$",
+        pattern=r"^[a-z](-?[a-z0-9])*$",
+        min_length=2,
+        max_length=35,
         description="Name of the EKS cluster; prefix of other names.",
     )
     network: Network = Field(
@@ -156,10 +175,7 @@ class ClusterProjectSettings(Model):
         mistakes = tag_mistakes(self.tags)
         if not 16 <= ipaddress.IPv4Network(self.network).prefixlen <= 20:
             mistakes.append(("network", self.network, "allowed: /16 to /20"))
-        if any(ipaddress.IPv4Network(network).prefixlen == 0 for network in self.deploy_from.networks):
-            mistakes.append(
-                ("deployFrom.networks", "0.0.0.0/0", "the API server is not for the world; name networks")
-            )
+        mistakes += self._endpoint_mistakes()
         if (self.nat is Nat.NONE) != bool(self.image_mirror):
             mistakes.append(
                 ("imageMirror", self.image_mirror, "goes with nat none: there it is needed, elsewhere unused")
@@ -167,6 +183,27 @@ class ClusterProjectSettings(Model):
         if mistakes:
             raise inconsistent(*mistakes)
         return self
+
+    def _endpoint_mistakes(self) -> list[tuple[str, object, str]]:
+        """What EKS refuses, and what nobody should ask for.
+
+        https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html: no reserved addresses.
+        """
+        networks = [ipaddress.IPv4Network(network) for network in self.deploy_from.networks]
+        mistakes: list[tuple[str, object, str]] = [
+            ("deployFrom.networks", str(network), "the API server is not for the world; name networks")
+            for network in networks
+            if network.prefixlen == 0
+        ]
+        return mistakes + [
+            (
+                "deployFrom.networks",
+                str(network),
+                "the public endpoint sees public addresses alone: name those that deployers come from",
+            )
+            for network in networks
+            if network.prefixlen and any(network.overlaps(reserved) for reserved in NOT_PUBLIC)
+        ]
 
     @property
     def protected(self) -> bool:

@@ -22,6 +22,12 @@ SECRET_DIRECTORY: Final = "/var/run/airflow-secrets"  # noqa: S105 - a path
 AIRFLOW_USER: Final = 50000
 AIRFLOW_GROUP: Final = 0
 
+# Autoscalers move a pod by ending it; a migration or a change of roles would be cut in two. The first is
+# Karpenter's and EKS Auto Mode's: https://karpenter.sh/docs/concepts/disruption/#pod-level-controls
+STAYS_WHERE_IT_IS: Final = {
+    "karpenter.sh/do-not-disrupt": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
 SCRIPTS: Final = ("database_tenant.py", "database_migration.py", "fernet_rotation.py")
 
 
@@ -73,7 +79,10 @@ def job_spec(pod: JobPod, *, deadline_seconds: int, retries: int) -> dict[str, A
         "backoffLimit": retries,
         "activeDeadlineSeconds": deadline_seconds,
         "template": {
-            "metadata": {"labels": {"tier": "airflow", "component": "environment-job"}},
+            "metadata": {
+                "labels": {"tier": "airflow", "component": "environment-job"},
+                "annotations": dict(STAYS_WHERE_IT_IS),
+            },
             "spec": {
                 "restartPolicy": "Never",
                 "serviceAccountName": pod.service_account,

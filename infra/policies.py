@@ -243,7 +243,14 @@ def write_flow_log(*, group_arn: Text) -> list[Statement]:
         {
             "Sid": "WriteFlowLog",
             "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            # No right to make the group: what is written after its deletion would bring it back.
+            # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+            "Action": [
+                "logs:CreateLogStream",
+                "logs:PutLogEvents",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+            ],
             "Resource": pulumi.Output.concat(group_arn, ":*"),
         }
     ]
@@ -264,19 +271,28 @@ def assume_roles(*, role_arns: Sequence[Text]) -> list[Statement]:
 def encrypt_volumes(*, key_arn: Text) -> list[Statement]:
     """Statements that encrypt disks of nodes and volumes of pods; EC2 gets a grant on the key, nobody else.
 
-    https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+    What EKS Auto Mode asks for; its `kms:ReEncrypt*` and `kms:GenerateDataKey*` are spelled out.
+    https://docs.aws.amazon.com/eks/latest/userguide/auto-kms.html
     """
     return [
         {
             "Sid": "EncryptVolumes",
             "Effect": "Allow",
-            "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
+            "Action": [
+                "kms:Encrypt",
+                "kms:Decrypt",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                "kms:DescribeKey",
+            ],
             "Resource": key_arn,
         },
         {
             "Sid": "GrantToVolumes",
             "Effect": "Allow",
-            "Action": "kms:CreateGrant",
+            "Action": ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"],
             "Resource": key_arn,
             "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
         },

@@ -43,7 +43,9 @@ WeeklyWindow = Annotated[str, StringConstraints(pattern=WEEKLY_WINDOW_PATTERN)]
 ENCRYPTABLE: Final[JsonDict] = {"encryptable": True}
 # The values that CloudWatch Logs accepts:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
+LogRetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
 # Airflow's section and option names; a value is text, since the chart prints numbers as floats.
 CONFIG_NAME_PATTERN: Final = r"^[a-z][a-z0-9_.]*$"
 ConfigName = Annotated[str, StringConstraints(pattern=CONFIG_NAME_PATTERN, max_length=128)]

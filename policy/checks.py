@@ -122,6 +122,12 @@ _DEFAULT = "rules.applyServerSideEncryptionByDefault"
 _LOGS = ("postgresql", "upgrade")
 _EKS_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
+# Rows of the chart's manifests, which no program registers.
+RENDERED: Final = {
+    42: "Pods are restricted",
+    43: "Requests, limits, probes, fixed images, a namespace",
+    44: "Network policies, narrow roles, tokens where used",
+}
 CHECKS: Final = (
     Check(1, "Database is private", ("RDS.2", "CIS 2.2.3", "CKV_AWS_17"), M,
           every(DB, "publiclyAccessible", _off, "false")),

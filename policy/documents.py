@@ -10,6 +10,11 @@ from policy.model import Program, of
 
 ROLE = "aws:iam/role:Role"
 WRITTEN = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
+ATTACHED = (
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+    "aws:iam/policyAttachment:PolicyAttachment",
+)
 # What lets its holder become somebody else or change what it may: checkov's CKV_AWS_286.
 ESCALATIONS = ("iam:", "sts:AssumeRole", "organizations:", "lambda:UpdateFunctionCode", "ec2:RunInstances")
 
@@ -27,9 +32,7 @@ def listed(value: Any) -> list[str]:
 
 def no_wildcards(program: Program) -> Iterator[str]:
     """No action or resource of everything."""
-    for resource in program:
-        if resource.type not in WRITTEN:
-            continue
+    for resource in of(program, *WRITTEN):
         for statement in statements(resource.inputs.get("policy")):
             if statement["Effect"] != "Allow":
                 continue
@@ -40,12 +43,12 @@ def no_wildcards(program: Program) -> Iterator[str]:
 
 def no_escalation(program: Program) -> Iterator[str]:
     """No way to become an administrator, and no policy that is one."""
-    for resource in program:
-        if resource.type in WRITTEN:
-            for statement in statements(resource.inputs.get("policy")):
-                named = [action for action in listed(statement["Action"]) if action.startswith(ESCALATIONS)]
-                if statement["Effect"] == "Allow" and named and "*" in listed(statement["Resource"]):
-                    yield f"{resource.name}: {statement.get('Sid')}: {named} on everything"
+    for resource in of(program, *WRITTEN):
+        for statement in statements(resource.inputs.get("policy")):
+            named = [action for action in listed(statement["Action"]) if action.startswith(ESCALATIONS)]
+            if statement["Effect"] == "Allow" and named and "*" in listed(statement["Resource"]):
+                yield f"{resource.name}: {statement.get('Sid')}: {named} on everything"
+    for resource in of(program, *ATTACHED):
         if str(resource.inputs.get("policyArn", "")).endswith(("AdministratorAccess", "IAMFullAccess")):
             yield f"{resource.name}: {resource.inputs['policyArn']}"
 

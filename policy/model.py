@@ -55,6 +55,21 @@ class Check:
         return self.ids[0] if self.ids else f"row-{self.row}"
 
 
+class Watched(list[Resource]):
+    """A program that remembers which of its resources a look was given: none of them proves nothing."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.seen: set[tuple[str, str]] = set()
+
+
+def resources_of(check: Check, program: Program) -> int:
+    """Return how many resources of a program a check looks at."""
+    watched = Watched(program)
+    list(check.look(watched))
+    return len(watched.seen)
+
+
 def at(values: Any, path: str) -> Any:
     """Return the value at a path of keys with dots between them; the first item of a list; None for none."""
     for key in path.split("."):
@@ -67,15 +82,28 @@ def at(values: Any, path: str) -> Any:
 
 
 def every(type_: str, path: str, right: Callable[[Any], bool], wanted: str) -> Look:
-    """Return a look at one property of every resource of a type."""
+    """Return a look at one property of every resource of a type; in every item where lists are on the way."""
 
     def look(program: Program) -> Iterator[str]:
         for resource in of(program, type_):
-            value = at(resource.inputs, path)
-            if not right(value):
-                yield f"{resource.name}: {path} is {value!r}; wanted: {wanted}"
+            for value in all_at(resource.inputs, path):
+                if not right(value):
+                    yield f"{resource.name}: {path} is {value!r}; wanted: {wanted}"
 
     return look
+
+
+def all_at(values: Any, path: str) -> list[Any]:
+    """Return the values at a path of keys with dots between them, one of each item of lists on the way.
+
+    What is not there is None; so is an empty list on the way, since nothing there is right.
+    """
+    key, _, rest = path.partition(".")
+    if isinstance(values, list):
+        return [found for item in values for found in all_at(item, path)] or [None]
+    if not isinstance(values, Mapping):
+        return [None]
+    return all_at(values.get(key), rest) if rest else [values.get(key)]
 
 
 def together(*looks: Look) -> Look:
@@ -100,6 +128,9 @@ def beside(type_: str, companion: str, key: str = "bucket") -> Look:
     return look
 
 
-def of(program: Program, type_: str) -> list[Resource]:
-    """Return the resources of a type."""
-    return [resource for resource in program if resource.type == type_]
+def of(program: Program, *types: str) -> list[Resource]:
+    """Return the resources of some types."""
+    found = [resource for resource in program if resource.type in types]
+    if isinstance(program, Watched):
+        program.seen |= {(resource.type, resource.name) for resource in found}
+    return found

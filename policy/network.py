@@ -14,7 +14,12 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def databases_are_in_private_subnets(program: Program) -> Iterator[str]:
-    """No route of a database's or node's subnet leads to an internet gateway, as far as routes are known."""
+    """No route of a database's or node's subnet leads to an internet gateway.
+
+    Routes are the cluster project's; where a program has none, there is nothing to judge by.
+    """
+    if not of(program, "aws:ec2/routeTableAssociation:RouteTableAssociation"):
+        return
     public = {
         str(route.inputs.get("routeTableId"))
         for route in of(program, "aws:ec2/route:Route")
@@ -44,7 +49,12 @@ def endpoint_is_not_for_the_world(program: Program) -> Iterator[str]:
 
 
 def database_groups_are_closed(program: Program) -> Iterator[str]:
-    """Groups and rules have descriptions; rules come from groups, and nothing goes out everywhere."""
+    """Groups and rules have descriptions, nothing is open to the world, and databases let groups in alone."""
+    databases = {
+        str(group)
+        for instance in of(program, "aws:rds/instance:Instance")
+        for group in instance.inputs.get("vpcSecurityGroupIds") or []
+    }
     for group in of(program, GROUP):
         if not group.inputs.get("description"):
             yield f"{group.name}: has no description"
@@ -57,6 +67,9 @@ def database_groups_are_closed(program: Program) -> Iterator[str]:
             rule.type == INGRESS or rule.inputs.get("ipProtocol") == "-1"
         ):
             yield f"{rule.name}: is open to the world"
+        of_database = str(rule.inputs.get("securityGroupId")) in databases
+        if of_database and not rule.inputs.get("referencedSecurityGroupId"):
+            yield f"{rule.name}: lets a network reach a database, or the database a network"
 
 
 def default_group_is_closed_and_flows_are_logged(program: Program) -> Iterator[str]:

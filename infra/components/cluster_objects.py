@@ -83,6 +83,9 @@ class ClusterObjects(pulumi.ComponentResource):
     def _node_pool(self, node_class: pulumi.Output[str]) -> None:
         requirements = [
             _one_of("eks.amazonaws.com/instance-category", "c", "m", "r"),
+            # As the built-in pools: the fourth generation is slow, dear, and not on Nitro.
+            # https://docs.aws.amazon.com/eks/latest/userguide/set-builtin-node-pools.html
+            {"key": "eks.amazonaws.com/instance-generation", "operator": "Gt", "values": ["4"]},
             _one_of("kubernetes.io/arch", "amd64"),
             # A task that an interruption ends starts again from its beginning.
             _one_of("karpenter.sh/capacity-type", "on-demand"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -29,11 +29,16 @@ class MigrationSnapshot:
 
     instance: str
     prefix: str
+    region: str
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables of the Job's script."""
-        return {"SNAPSHOT_INSTANCE": self.instance, "SNAPSHOT_PREFIX": self.prefix}
+        return {
+            "SNAPSHOT_INSTANCE": self.instance,
+            "SNAPSHOT_PREFIX": self.prefix,
+            "SNAPSHOT_REGION": self.region,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class DatabaseMigrationArgs:
     canary: bool
     """Make the canary's user; without it, remove the user of an earlier deployment."""
     airflow_cfg: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    required_modules: Sequence[str]
+    """Modules that the configuration of the release imports; see `infra/image_modules.py`."""
     timeout_seconds: int
 
 
@@ -134,6 +141,7 @@ def _pod(args: DatabaseMigrationArgs) -> JobPod:
             **options,
             **administrator,
             **(args.snapshot.environment if args.snapshot else {}),
+            "REQUIRED_MODULES": ",".join(args.required_modules),
             "CANARY_USER": naming.CANARY_USER,
             "CANARY_ROLE": naming.CANARY_ROLE,
             **canary,

@@ -18,6 +18,14 @@ from infra.settings import DatabaseSettings
 
 # What RDS writes to CloudWatch (FSBP RDS.36).
 EXPORTED_LOGS: Final = ("postgresql", "upgrade")
+# From this size on, RDS stripes a gp3 volume of Postgres over four: it has this baseline at no charge, and an
+# increase over the threshold has to name it (below it, naming any is refused). The provider would send the
+# 3000 of before, which RDS refuses: https://github.com/hashicorp/terraform-provider-aws/issues/28382
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+STRIPED_FROM_GIB: Final = 400
+STRIPED_BASELINE: Final[Mapping[str, int]] = {"iops": 12000, "storage_throughput": 500}
+# IOPS are half of the GiB or more, so from here on the baseline is no value to name; RDS keeps its own.
+STRIPED_UP_TO_GIB: Final = 24000
 MONITORING_POLICY: Final = "service-role/AmazonRDSEnhancedMonitoringRole"
 
 
@@ -126,15 +134,14 @@ class MetadataDatabase(pulumi.ComponentResource):
 
     def _storage(self) -> dict[str, Any]:
         settings = self._args.settings
+        restored = settings.restore.wanted
         return {
             "storage_type": "gp3",
-            "allocated_storage": settings.storage_gib,
             "max_allocated_storage": settings.max_storage_gib,
             "storage_encrypted": True,
             "kms_key_id": self._args.key_arn,
-            "snapshot_identifier": self._origin(settings.restore.snapshot)
-            if settings.restore.wanted
-            else None,
+            "snapshot_identifier": self._origin(settings.restore.snapshot) if restored else None,
+            **storage_size(settings),
         }
 
     def _network(self) -> dict[str, Any]:
@@ -245,6 +252,18 @@ class MetadataDatabase(pulumi.ComponentResource):
             )
             for log in EXPORTED_LOGS
         ]
+
+
+def storage_size(settings: DatabaseSettings) -> dict[str, int]:
+    """Return size and performance of the storage: the instance's properties, GiB, IOPS and MiB/s.
+
+    A restored instance begins with its snapshot's size: storage that grew by itself may be more than the
+    stack file says, and RDS refuses to make it less. Without the parameter the size counts again.
+    """
+    if settings.restore.wanted:
+        return {}
+    striped = STRIPED_FROM_GIB <= settings.storage_gib <= STRIPED_UP_TO_GIB
+    return {"allocated_storage": settings.storage_gib, **(STRIPED_BASELINE if striped else {})}
 
 
 def parameter_values(settings: DatabaseSettings) -> Mapping[str, str]:

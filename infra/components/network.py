@@ -126,7 +126,9 @@ class Network(pulumi.ComponentResource):
             availability_zone=zones[plan.zone],
             map_public_ip_on_launch=False,
             tags={"Name": f"{self._args.name}-{plan.role}", role: "1"},
-            opts=self._child,
+            # The list of zones is of today: a zone in trouble drops out of it, and those behind it move up.
+            # That must not move a subnet, which would be another one.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availabilityZone"]),
         )
 
     def _public_routes(self, subnets: dict[SubnetPlan, aws.ec2.Subnet]) -> list[aws.ec2.NatGateway]:

@@ -8,6 +8,11 @@ Environment variables, besides Airflow's own connection and keys:
     CANARY_PASSWORD_FILE                          file with its password; without it, the user is removed
     SNAPSHOT_INSTANCE, SNAPSHOT_PREFIX            the RDS instance, and the beginning of its snapshots' names;
                                                   absent where data may be lost
+    SNAPSHOT_REGION                               region of both
+    REQUIRED_MODULES                              modules that the image must have, with commas between them
+
+An image that lacks what the environment's configuration imports is refused before anything is changed: its
+pods would start, and tasks would fail one by one.
 
 A database whose revision this image does not know is refused before anything is changed: it belongs to a
 newer Airflow, and a downgrade loses data. A snapshot precedes every change of a database that has something
@@ -16,6 +21,7 @@ in it. Every step may be repeated.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -28,6 +34,7 @@ ATTEMPTS = 30
 PAUSE_SECONDS = 2
 UNKNOWN_REVISION = 3
 MIGRATION_FAILED = 4
+IMAGE_INCOMPLETE = 5
 # A snapshot takes minutes; the Job's own limit ends a wait that is too long.
 SNAPSHOT_PAUSE_SECONDS = 10
 SNAPSHOT_NAMES = 100
@@ -64,7 +71,8 @@ class Schema:
 
 
 def main() -> None:
-    """Check the revision, take a snapshot, migrate, make the users."""
+    """Check image and revision, take a snapshot, migrate, make the users."""
+    refuse_incomplete_image(filter(None, os.environ.get("REQUIRED_MODULES", "").split(",")))
     from airflow.providers_manager import ProvidersManager  # type: ignore[import-not-found]
 
     # Airflow's own commands do this first: providers bring defaults such as the auth manager's config file.
@@ -76,9 +84,32 @@ def main() -> None:
         import boto3
 
         instance, prefix = os.environ["SNAPSHOT_INSTANCE"], os.environ["SNAPSHOT_PREFIX"]
-        snapshot = take_snapshot(boto3.client("rds"), instance, snapshot_base(prefix, schemas))
+        rds = boto3.client("rds", region_name=os.environ["SNAPSHOT_REGION"])
+        snapshot = take_snapshot(rds, instance, snapshot_base(prefix, schemas))
     migrate(snapshot)
     make_users()
+
+
+def refuse_incomplete_image(modules: Iterable[str]) -> None:
+    """Exit with IMAGE_INCOMPLETE if one of the modules can't be imported in this image."""
+    missing = [name for name in modules if not installed(name)]
+    if missing:
+        print(
+            f"The image lacks {', '.join(missing)}, which this environment's configuration needs. Put the "
+            "packages into image/requirements.txt, build image/Dockerfile, and name the image by the "
+            "parameter airflow.image. Nothing was changed.",
+            file=sys.stderr,
+            flush=True,
+        )
+        sys.exit(IMAGE_INCOMPLETE)
+
+
+def installed(module: str) -> bool:
+    """Whether there is a module of that name; it is not run, apart from the packages around it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def airflow_schema(current: str | None) -> Schema:

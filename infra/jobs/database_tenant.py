@@ -157,7 +157,10 @@ def open_connection(psycopg2: Any, database: str) -> Any:
     """Connect as who administers the instance, with the password that is valid at this moment."""
     import boto3
 
-    answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["ADMINISTRATION_SECRET_ARN"])
+    arn = os.environ["ADMINISTRATION_SECRET_ARN"]
+    # Pod Identity promises credentials alone, and pods of Auto Mode can't ask EC2's metadata for a region.
+    client = boto3.client("secretsmanager", region_name=arn.split(":")[3])
+    answer = client.get_secret_value(SecretId=arn)
     master = json.loads(answer["SecretString"])
     return psycopg2.connect(
         host=os.environ["DATABASE_HOST"],

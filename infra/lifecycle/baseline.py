@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,11 @@ from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.lifecycle.report import Outcome, Row
 from infra.settings import EnvironmentSettings
-from policy.checks import CHECKS
+from policy.checks import CHECKS, RENDERED
 from policy.evaluate import Finding, evaluate
-from policy.model import Check, Level, Program
+from policy.model import Check, Level, Program, resources_of
 
+_RENDERED = "of rendered manifests: tests/chart/test_chart_render.py looks at each size with both charts"
 _NEXT_STEP = "Change the parameter that decides it, or accept it with a reason in policy/waivers.yaml."
 
 
@@ -59,7 +61,16 @@ def classes_of(settings: EnvironmentSettings) -> list[str]:
 
 def rows(program: Program, classes: Sequence[str]) -> list[Row]:
     """Judge a program: one row for each check, in the order of the baseline."""
-    return [_row(check, program, classes) for check in CHECKS]
+    judged = [_row(check, program, classes) for check in CHECKS]
+    # The state knows no manifest of the chart.
+    rendered = [Row(f"{row} {title}", Outcome.NOT_JUDGED, _RENDERED) for row, title in RENDERED.items()]
+    return sorted([*judged, *rendered], key=lambda row: int(row.name.split()[0]))
+
+
+def counts(rows: Sequence[Row]) -> str:
+    """Return how many rows ended how, as a line."""
+    found = Counter(row.outcome for row in rows)
+    return ", ".join(f"{found[outcome]} {outcome.value}" for outcome in Outcome if found[outcome])
 
 
 def _row(check: Check, program: Program, classes: Sequence[str]) -> Row:
@@ -67,10 +78,14 @@ def _row(check: Check, program: Program, classes: Sequence[str]) -> Row:
     ids = f"[{', '.join(check.ids) or check.id}]"
     if check.level is Level.DURABLE and "persistent" not in classes:
         return Row(name, Outcome.NOT_APPLICABLE, f"{ids} for persistent environments")
+    looked_at = resources_of(check, program)
+    if not looked_at:
+        return Row(name, Outcome.NO_RESOURCES, f"{ids} nothing here is of a kind that it looks at")
     found = evaluate(program, classes, [check])
     binding = [finding.text for finding in found if finding.waiver is None]
     if not binding:
-        return Row.judged(name, True, "; ".join([ids, *_accepted(found)]))
+        judged = f"{ids} {looked_at} resource{'s' if looked_at > 1 else ''}"
+        return Row.judged(name, True, "; ".join([judged, *_accepted(found)]))
     if check.level is Level.ADVISORY:
         return Row(name, Outcome.NOT_APPLICABLE, f"{ids} advisory: {'; '.join(binding)}")
     return Row.judged(name, False, f"{ids} {'; '.join(binding)}", _NEXT_STEP)

@@ -103,7 +103,7 @@ def policy(
 ) -> None:
     """Judge what is deployed by the security baseline in policy/; accepted findings show their reasons."""
     rows = baseline.examine_cluster(stack) if cluster else baseline.examine(stack)
-    _finish(f"Security baseline of {stack}", rows, as_json)
+    _finish(f"Security baseline of {stack}: {baseline.counts(rows)}", rows, as_json)
 
 
 @app.command(name="open")

@@ -29,7 +29,9 @@ class Outcome(StrEnum):
     FAILED = "failed"
     NOT_APPLICABLE = "not applicable"
     NOT_JUDGED = "not judged"
-    """Another check failed, whose success this one needs."""
+    """Another check failed, whose success this one needs; or it is made elsewhere."""
+    NO_RESOURCES = "no resources"
+    """There is nothing of the kind that it looks at, so it says nothing."""
 
 
 _COLOURS = {
@@ -37,6 +39,7 @@ _COLOURS = {
     Outcome.FAILED: "red",
     Outcome.NOT_APPLICABLE: "yellow",
     Outcome.NOT_JUDGED: "yellow",
+    Outcome.NO_RESOURCES: "yellow",
 }
 
 

@@ -18,6 +18,9 @@ from infra.components.network import Network, NetworkArgs, flow_log_group
 from infra.stacks import database_host_plan
 
 NAMESPACE = "airflow-cluster"
+# Where EKS takes no subnet of a cluster; under which letter an account has them differs.
+# https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+ZONES_WITHOUT_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
 
 
 def deploy() -> None:
@@ -28,7 +31,11 @@ def deploy() -> None:
 
     key = EncryptionKey("encryption", key_args(settings), on_aws)
     zones = aws.get_availability_zones_output(
-        state="available", opts=pulumi.InvokeOutputOptions(provider=provider)
+        state="available",
+        # Without it, the Local Zones that the account opted into come first.
+        filters=[{"name": "zone-type", "values": ["availability-zone"]}],
+        exclude_zone_ids=list(ZONES_WITHOUT_EKS),
+        opts=pulumi.InvokeOutputOptions(provider=provider),
     )
     network = Network("network", network_args(settings, zones.names, key), on_aws)
     cluster = EksCluster("kubernetes", cluster_args(settings, network, key), on_aws)

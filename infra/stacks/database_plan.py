@@ -19,6 +19,7 @@ from infra.components.recovery_set import RecoverySetArgs
 from infra.database_alarms import database_alarms
 from infra.database_endpoint import DatabaseEndpoint, database_host
 from infra.environment_guard import EnvironmentGuard
+from infra.image_modules import required_modules
 from infra.stacks.environment_plan import EnvironmentPlan
 
 
@@ -125,7 +126,9 @@ def database_migration(
 ) -> DatabaseMigrationArgs:
     """Args of the migration."""
     settings, names = plan.settings, plan.names
-    snapshot = MigrationSnapshot(instance=names.database_instance, prefix=names.migration_snapshot)
+    snapshot = MigrationSnapshot(
+        instance=names.database_instance, prefix=names.migration_snapshot, region=names.region
+    )
     return DatabaseMigrationArgs(
         namespace=namespace.name,
         image=settings.airflow.image_reference,
@@ -137,5 +140,6 @@ def database_migration(
         canary=settings.canary,
         snapshot=snapshot if settings.persistent else None,
         airflow_cfg=plan.airflow_cfg,
+        required_modules=required_modules(settings),
         timeout_seconds=settings.timeouts.migration_seconds,
     )

@@ -248,6 +248,39 @@ def test_airflow_works_under_the_policies_and_strangers_stay_out(chart, rendered
             assert not allowed(specs, airflow("worker"), airflow(component), port), (component, port)
 
 
+@scenarios
+def test_servers_are_probed_and_images_are_fixed(chart, rendered, scenario):
+    """Row 43 of the baseline: CKV_K8S_8, 9, 14 and 43."""
+    result = rendered(chart, scenario)
+    for name, manifest in result.of_kind("Deployment").items():
+        server = manifest["spec"]["template"]["spec"]["containers"][0]
+        assert "livenessProbe" in server, name
+        # What nobody connects to has no traffic that a readiness probe could hold back.
+        assert ("readinessProbe" in server) == bool(server.get("ports")) or "triggerer" in name, name
+    for where, container in result.containers().items():
+        tag = container["image"].rpartition("/")[2].partition(":")[2]
+        assert tag not in ("", "latest"), where
+
+
+@scenarios
+def test_roles_name_what_they_allow_and_tokens_are_where_they_are_used(chart, rendered, scenario):
+    """Row 44 of the baseline: CIS-EKS 4.1.3 and 4.1.6."""
+    result = rendered(chart, scenario)
+    allowed_to = {
+        subject["name"]
+        for binding in result.of_kind("RoleBinding").values()
+        for subject in binding["subjects"]
+        if result.of_kind("Role")[binding["roleRef"]["name"]].get("rules")
+    }
+    for name, role in result.of_kind("Role").items():
+        for rule in role.get("rules") or []:
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], name
+    for pod, spec in result.pods.items():
+        account = result.of_kind("ServiceAccount")[spec["serviceAccountName"]]
+        mounted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
+        assert not mounted or spec["serviceAccountName"] in allowed_to, pod
+
+
 def test_only_launchers_may_start_pods(chart, rendered):
     """Task pods are among them only where the environment says so."""
 

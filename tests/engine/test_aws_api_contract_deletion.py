@@ -734,3 +734,75 @@ def test_an_associated_role_trusts_pods(account: Account) -> None:
         }
         error = refused(account.client("eks"), "create_pod_identity_association", **parameters)
         assert error == ("InvalidParameterException", 400)
+
+
+@contract(
+    "eks",
+    "What a deleted cluster still logs brings its log group back, unless the logs were off before",
+    "eks/latest/userguide/control-plane-logs.html",
+)
+@pytest.mark.parametrize("turned_off", [False, True], ids=["on", "turned off"])
+def test_the_log_group_of_a_deleted_cluster_comes_back(account: Account, turned_off: bool) -> None:
+    from infra.cluster_guard import end_logs
+
+    eks, logs = account.client("eks"), account.client("logs")
+    name = f"logging-{turned_off}".lower()
+    group = f"/aws/eks/{name}/cluster"
+    role = make_role(account, name, trust("eks.amazonaws.com"))
+    on = {"clusterLogging": [{"types": ["api", "audit"], "enabled": True}]}
+    logs.create_log_group(logGroupName=group)
+    network_config = {"subnetIds": account.subnets()}
+    eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=network_config, logging=on)
+    if turned_off:
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in account.environment().items():
+                patch.setenv(variable, value)
+            end_logs(name, REGION)
+            end_logs(name, REGION)
+            end_logs("no-such-cluster", REGION)
+    eks.delete_cluster(name=name)
+    logs.delete_log_group(logGroupName=group)
+    found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert [one["logGroupName"] for one in found] == ([] if turned_off else [group])
+    if not turned_off:
+        logs.delete_log_group(logGroupName=group)
+        assert not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+
+
+@contract(
+    "eks",
+    "A private network in publicAccessCidrs: InvalidParameterException, HTTP 400",
+    "eks/latest/userguide/cluster-endpoint.html",
+)
+def test_the_public_endpoint_sees_public_addresses_alone(account: Account) -> None:
+    role = make_role(account, "public-endpoint", trust("eks.amazonaws.com"))
+    network_config = {"subnetIds": account.subnets(), "publicAccessCidrs": ["10.0.0.0/16"]}
+    parameters = {"name": "endpoint", "roleArn": role, "resourcesVpcConfig": network_config}
+    assert refused(account.client("eks"), "create_cluster", **parameters) == (
+        "InvalidParameterException",
+        400,
+    )
+
+
+@contract(
+    "eks",
+    "CreateCluster with a subnet in a zone that EKS does not take: UnsupportedAvailabilityZoneException, "
+    "HTTP 400",
+    "eks/latest/userguide/network-reqs.html",
+)
+def test_a_cluster_is_not_made_in_every_zone(account: Account) -> None:
+    region = "us-east-1"
+    ec2, eks = account.client("ec2", region_name=region), account.client("eks", region_name=region)
+    role = make_role(account, "zones", trust("eks.amazonaws.com"))
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    zones = ec2.describe_availability_zones()["AvailabilityZones"]
+    [closed] = [zone["ZoneName"] for zone in zones if zone["ZoneId"] == "use1-az3"]
+    opened = next(zone["ZoneName"] for zone in zones if zone["ZoneId"] != "use1-az3")
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate((opened, closed))
+    ]
+    parameters = {"name": "zoned", "roleArn": role, "resourcesVpcConfig": {"subnetIds": subnets}}
+    assert refused(eks, "create_cluster", **parameters) == ("UnsupportedAvailabilityZoneException", 400)

@@ -245,3 +245,47 @@ def test_at_awss_pace_an_instance_is_creating_for_long_and_a_kill_does_not_short
         "Endpoint"
         not in account.client("rds").describe_db_instances(DBInstanceIdentifier="slow")["DBInstances"][0]
     )
+
+
+@pytest.mark.contract(
+    "rds",
+    "gp3 of Postgres: no IOPS below 400 GiB, 12000 or more from there on, and both together in an increase: "
+    "InvalidParameterCombination, HTTP 400",
+    "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage",
+)
+def test_storage_that_grows_over_the_threshold_names_its_iops(account: Account) -> None:
+    rds, said = account.client("rds"), []
+    with pytest.raises(ClientError, match="storage size less than 400"):
+        create(account, "slow", StorageType="gp3", Iops=3000)
+    create(account, "growing", StorageType="gp3", MaxAllocatedStorage=500)
+    found = account.instance("growing")
+    assert (found["Iops"], found["StorageThroughput"]) == (3000, 125)
+    for iops in ({}, {"Iops": 3000}):
+        with pytest.raises(ClientError) as refused:
+            modify(account, "growing", AllocatedStorage=400, ApplyImmediately=True, **iops)
+        said.append(refused.value.response["Error"]["Message"])
+    assert "both the storage size and iops" in said[0]
+    assert "Invalid iops value" in said[1]
+    modify(account, "growing", AllocatedStorage=400, Iops=12000, ApplyImmediately=True)
+    found = account.instance("growing")
+    assert (found["AllocatedStorage"], found["Iops"], found["StorageThroughput"]) == (400, 12000, 500)
+    with pytest.raises(ClientError, match="can't be reduced"):
+        modify(account, "growing", AllocatedStorage=100, ApplyImmediately=True)
+    rds.delete_db_instance(DBInstanceIdentifier="growing", SkipFinalSnapshot=True)
+
+
+@pytest.mark.contract(
+    "rds",
+    "Windows of backup and maintenance that overlap or are short: InvalidParameterValue, HTTP 400",
+    "https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html",
+)
+def test_windows_are_long_enough_and_apart(account: Account, database: str) -> None:
+    with pytest.raises(ClientError, match="must not overlap"):
+        create(
+            account,
+            "busy",
+            PreferredBackupWindow="02:00-03:00",
+            PreferredMaintenanceWindow="sun:02:30-sun:03:30",
+        )
+    with pytest.raises(ClientError, match="at least 30 minutes"):
+        modify(account, database, PreferredBackupWindow="02:00-02:10")

@@ -113,6 +113,29 @@ class Graph:
         return False
 
 
+# Zones of a region by the end of their names, in the order that the provider gives them: type and id. The
+# account opted into a Local Zone, and EKS takes no subnet in its first zone.
+ZONES = {
+    "-lax-1a": ("local-zone", "usw2-lax1-az1"),
+    "a": ("availability-zone", "use1-az3"),
+    "b": ("availability-zone", "use1-az1"),
+    "c": ("availability-zone", "use1-az2"),
+    "d": ("availability-zone", "use1-az4"),
+}
+
+
+def _zones(asked: dict[str, Any]) -> list[str]:
+    kinds = [
+        kind for one in asked.get("filters") or [] if one["name"] == "zone-type" for kind in one["values"]
+    ]
+    region, excluded = asked.get("region", "eu-west-1"), asked.get("excludeZoneIds") or []
+    return [
+        f"{region}{end}"
+        for end, (kind, zone) in ZONES.items()
+        if kind in (kinds or [kind]) and zone not in excluded
+    ]
+
+
 class _Answers(mocks.Mocks):
     """What AWS and Kubernetes would answer: inputs, and the attributes that the program reads."""
 
@@ -148,7 +171,7 @@ class _Answers(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
         if args.token == "aws:index/getAvailabilityZones:getAvailabilityZones":
-            return {"names": [f"{args.args.get('region', 'eu-west-1')}{zone}" for zone in "abc"]}, []
+            return {"names": _zones(args.args)}, []
         if args.token == "aws:eks/getCluster:getCluster":
             network = {
                 "vpcId": "vpc-0123456789abcdef0",

@@ -10,7 +10,8 @@ from graph_recording import STACKS, Graph
 
 from infra.lifecycle import baseline
 from infra.lifecycle.report import Outcome, Row
-from policy.checks import CHECKS
+from policy.checks import CHECKS, RENDERED
+from policy.model import resources_of
 
 GraphOf = Callable[..., Graph]
 
@@ -38,8 +39,51 @@ def _outcomes(rows: list[Row], number: int) -> set[Outcome]:
 
 def test_every_check_is_a_row_and_none_is_red(graph_of: GraphOf) -> None:
     rows = baseline.rows(_deployed(_persistent(graph_of)), ["persistent"])
-    assert len(rows) == len(CHECKS)
+    assert len(rows) == len(CHECKS) + len(RENDERED)
+    numbers = [int(row.name.split()[0]) for row in rows]
+    assert sorted(set(numbers)) == list(range(1, 47))
+    assert numbers == sorted(numbers)
     assert [row for row in rows if row.outcome is Outcome.FAILED] == []
+
+
+def test_a_check_without_anything_to_look_at_does_not_pass(graph_of: GraphOf, cluster_graph: Graph) -> None:
+    environment = baseline.rows(_deployed(_persistent(graph_of)), ["persistent"])
+    for row in (11, 27, 28, 29, 30, 31, 32, 34, 41):
+        assert _outcomes(environment, row) == {Outcome.NO_RESOURCES}, row
+    cluster = baseline.rows(cluster_graph.resources, ["persistent", "cluster"])
+    for row in (1, 2, 14, 19, 45):
+        assert _outcomes(cluster, row) == {Outcome.NO_RESOURCES}, row
+    assert _outcomes(cluster, 27) == {Outcome.PASSED}
+    said = baseline.counts(environment)
+    assert "9 no resources" in said
+    assert "3 not judged" in said
+    assert "0 failed" not in said
+
+
+def test_every_check_has_something_to_look_at_in_one_of_the_programs(
+    graph_of: GraphOf, cluster_graph: Graph
+) -> None:
+    programs = [_persistent(graph_of).resources, cluster_graph.resources]
+    assert [check.title for check in CHECKS if not any(resources_of(check, one) for one in programs)] == []
+
+
+def test_a_database_is_for_groups_and_every_rule_of_a_bucket_is_looked_at(graph_of: GraphOf) -> None:
+    program = _persistent(graph_of).resources
+
+    def spoilt(name: str, **inputs: object) -> list[Row]:
+        changed = [
+            replace(one, inputs={**one.inputs, **inputs}) if one.name == name else one for one in program
+        ]
+        return baseline.rows(changed, ["persistent"])
+
+    open_to_a_network = {"referencedSecurityGroupId": None, "cidrIpv4": "10.0.0.0/8"}
+    assert _outcomes(spoilt("metadata-database-access-from-pods", **open_to_a_network), 33) == {
+        Outcome.FAILED
+    }
+    [lifecycle] = [one for one in program if one.name == "remote-logs-lifecycle"]
+    first, second = lifecycle.inputs["rules"]
+    endless = {key: value for key, value in second.items() if key != "expiration"}
+    assert _outcomes(spoilt("remote-logs-lifecycle", rules=[first, endless]), 23) == {Outcome.FAILED}
 
 
 def test_one_wrong_input_turns_exactly_its_row_red(graph_of: GraphOf) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, MIRROR, Graph
+from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, MIRROR, ZONES, Graph
 
 RUNNER = {"imageId": "ami-0123456789abcdef0", "roleArns": ["arn:aws:iam::123456789012:role/deployer"]}
 
@@ -37,6 +37,57 @@ def test_nodes_and_databases_are_in_private_subnets(cluster_graph: Graph) -> Non
         private_route = route.inputs["routeTableId"].startswith("network-private")
         assert ("natGatewayId" in route.inputs) == private_route
         assert ("gatewayId" in route.inputs) == (not private_route)
+
+
+def test_subnets_are_in_zones_that_eks_takes_and_stay_there(cluster_graph: Graph) -> None:
+    # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+    for subnet in cluster_graph.of("aws:ec2/subnet:Subnet"):
+        kind, zone = ZONES[subnet.inputs["availabilityZone"].removeprefix("eu-west-1")]
+        assert kind == "availability-zone"
+        assert zone not in ("use1-az3", "usw1-az2", "cac1-az3")
+        # Another zone is another subnet, and so the end of what is in it.
+        assert "availabilityZone" in subnet.ignore_changes
+
+
+def test_every_name_made_of_the_longest_cluster_name_keeps_to_its_limit(
+    cluster_graph_of: Callable[..., Graph],
+) -> None:
+    longest = "a" * 35
+    graph = cluster_graph_of(CLUSTER_STACKS[0], name=longest, region="ap-northeast-1")
+    names = [role.inputs["name"] for role in graph.of("aws:iam/role:Role")]
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert max(map(len, names)) == 64
+    assert all(name.startswith(longest) for name in names)
+
+
+def test_nodes_are_of_a_recent_generation(cluster_graph: Graph) -> None:
+    pool = cluster_graph.one("objects-node-pool").inputs["spec"]["template"]["spec"]
+    requirements = {one["key"]: (one["operator"], one["values"]) for one in pool["requirements"]}
+    assert requirements["eks.amazonaws.com/instance-generation"] == ("Gt", ["4"])
+
+
+def test_disks_get_the_rights_that_auto_mode_asks_for(cluster_graph: Graph) -> None:
+    # https://docs.aws.amazon.com/eks/latest/userguide/auto-kms.html
+    document = json.loads(cluster_graph.one("kubernetes-volume-encryption").inputs["policy"])
+    use, grant = document["Statement"]
+    assert {
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:DescribeKey",
+    } == set(use["Action"])
+    assert set(grant["Action"]) == {"kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"}
+    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_the_flow_logs_role_can_not_bring_its_group_back(cluster_graph: Graph) -> None:
+    (statement,) = json.loads(cluster_graph.one("network-flow-log-policy").inputs["policy"])["Statement"]
+    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+    assert {"logs:DescribeLogGroups", "logs:PutLogEvents"} < set(statement["Action"])
+    assert "logs:CreateLogGroup" not in statement["Action"]
 
 
 def test_the_api_server_is_not_open_to_the_world(cluster_graph: Graph) -> None:

@@ -1,10 +1,13 @@
 """RDS's tables and texts that need no server."""
 
+from typing import Any
+
 import pytest
 from embedded.rds.configuration import ServerConfiguration, pg_hba_conf, postgresql_conf
 from embedded.rds.instance_classes import max_connections, memory_bytes
 from embedded.rds.passwords import generate, password_of, secret_string
-from moto.rds.exceptions import InvalidParameterValue
+from embedded.rds.storage import baseline, check_performance, check_windows
+from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue
 
 
 @pytest.mark.parametrize(
@@ -66,3 +69,43 @@ def test_generated_passwords_need_no_quoting_in_urls_or_shells_quotes_and_differ
 
 def test_a_master_secret_is_read_back() -> None:
     assert password_of(secret_string("u", 'p"\\x')) == 'p"\\x'
+
+
+@pytest.mark.parametrize(
+    ("gib", "iops", "throughput", "said"),
+    [
+        (399, 3000, None, "less than 400"),
+        (20, None, 125, "less than 400"),
+        (400, 3000, None, "Invalid iops value"),
+        (400, 12000, 400, "Invalid storage throughput value"),
+    ],
+)
+def test_speeds_that_a_volume_can_not_have(gib: int, iops: Any, throughput: Any, said: str) -> None:
+    with pytest.raises(InvalidParameterCombination, match=said):
+        check_performance("gp3", gib, iops, throughput)
+
+
+def test_speeds_that_a_volume_can_have() -> None:
+    check_performance("gp3", 399, None, None)
+    check_performance("gp3", 400, *baseline(400))
+    check_performance("gp2", 100, 3000, None)
+    assert baseline(399) == (3000, 125)
+
+
+@pytest.mark.parametrize(
+    ("backup", "maintenance", "said"),
+    [
+        ("02:00-02:29", None, "at least 30"),
+        ("02:00-03:00", "sun:02:59-sun:03:59", "overlap"),
+        ("23:30-00:30", "SUN:23:45-mon:00:15", "overlap"),
+        ("00:00-00:30", "mon:22:00-tue:00:01", "overlap"),
+    ],
+)
+def test_windows_that_are_refused(backup: str, maintenance: str | None, said: str) -> None:
+    with pytest.raises(InvalidParameterValue, match=said):
+        check_windows(backup, maintenance)
+
+
+def test_windows_side_by_side() -> None:
+    check_windows("02:00-03:00", "sun:03:00-sun:04:00")
+    check_windows("23:30-00:30", "mon:00:30-mon:01:00")

@@ -19,10 +19,11 @@ from infra import cluster_job, config, job_pod
 from infra.cluster_settings import Nat
 from infra.components.airflow_secrets import connection_urls, digest
 from infra.components.database_migration import migration_name
-from infra.components.metadata_database import parameter_values
+from infra.components.metadata_database import parameter_values, storage_size
 from infra.components.network import plan_subnets
 from infra.job_pod import JobPod, SecretFile, job_spec
 
+REQUIRED = {"region": "eu-west-1", "accountId": "123456789012", "owner": "x", "cluster": {"name": "platform"}}
 POD = JobPod(
     script="database_tenant.py",
     image="apache/airflow:3.2.2",
@@ -94,6 +95,24 @@ def test_the_database_refuses_connections_without_tls() -> None:
     assert values["log_min_duration_statement"] == "250"
 
 
+@pytest.mark.parametrize(
+    ("gib", "named"),
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+    [(20, {}), (399, {}), (400, {"iops": 12000, "storage_throughput": 500}), (30000, {})],
+)
+def test_striped_storage_names_the_baseline_that_an_increase_needs(gib: int, named: dict[str, int]) -> None:
+    settings = config.parse(
+        {**REQUIRED, "database": {"storageGib": gib, "maxStorageGib": 65536}},
+    )
+    assert storage_size(settings.database) == {"allocated_storage": gib, **named}
+
+
+def test_a_restored_instance_begins_with_its_snapshots_size() -> None:
+    restore = {"snapshot": "old-final", "fernetKeysSecret": "airflow/old/recovery/fernet-keys/abc"}
+    settings = config.parse({**REQUIRED, "database": {"storageGib": 20, "restore": restore}})
+    assert storage_size(settings.database) == {}
+
+
 def test_job_pods_fit_restricted_pod_security() -> None:
     # The rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
     pod = job_spec(POD, deadline_seconds=60, retries=1)["template"]["spec"]
@@ -106,6 +125,13 @@ def test_job_pods_fit_restricted_pod_security() -> None:
     assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
     assert pod["automountServiceAccountToken"] is False
     assert {"requests", "limits"} == set(container["resources"])
+
+
+def test_autoscalers_leave_job_pods_where_they_are() -> None:
+    # https://karpenter.sh/docs/concepts/disruption/#pod-level-controls
+    annotations = job_spec(POD, deadline_seconds=60, retries=1)["template"]["metadata"]["annotations"]
+    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
 
 
 def test_secrets_reach_job_pods_by_reference_only() -> None:

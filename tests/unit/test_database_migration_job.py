@@ -122,3 +122,20 @@ def test_a_failed_migration_ends_with_the_snapshots_name(
     last = capsys.readouterr().err.splitlines()[-1]
     assert "env-metadata-before-two-from-one" in last
     assert "untouched" in last
+
+
+def test_an_incomplete_image_is_refused_by_name_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Without Airflow at hand, whatever comes after the check would be another error.
+    monkeypatch.setenv("REQUIRED_MODULES", "json,json.decoder,no_such_package.part,json.no_such_part")
+    with pytest.raises(SystemExit) as ended:
+        job.main()
+    assert ended.value.code == job.IMAGE_INCOMPLETE
+    said = capsys.readouterr().err
+    assert "lacks no_such_package.part, json.no_such_part" in said
+    assert "image/requirements.txt" in said
+
+
+def test_a_complete_image_passes() -> None:
+    job.refuse_incomplete_image(["json", "json.decoder"])

@@ -109,6 +109,11 @@ def test_protection_follows_durability(
         ({"nat": "two"}, "airflow-cluster:nat"),
         ({"administrators": ["me"]}, "airflow-cluster:administrators.0"),
         ({"name": "A"}, "airflow-cluster:name"),
+        ({"name": "a" * 36}, "airflow-cluster:name"),
+        ({"name": "two--hyphens"}, "airflow-cluster:name"),
+        ({"deployFrom": {"networks": ["10.1.0.0/16"]}}, "airflow-cluster:deployFrom.networks"),
+        ({"deployFrom": {"networks": ["100.64.0.0/12"]}}, "airflow-cluster:deployFrom.networks"),
+        ({"logRetentionDays": 100}, "airflow-cluster:logRetentionDays"),
     ],
 )
 def test_cluster_mistakes_name_their_key(change: dict[str, Any], key: str) -> None:

@@ -6,7 +6,7 @@ from moto.rds.exceptions import DBSubnetGroupNotFoundError, InvalidParameterComb
 from moto.rds.models import DBInstance
 
 from embedded.faults import durations
-from embedded.rds import instance_classes, modifications
+from embedded.rds import instance_classes, modifications, storage
 from embedded.rds.instance import (
     MANAGED_MASTER_MESSAGE,
     EmbeddedDbInstance,
@@ -102,9 +102,28 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
             check_password(password)
         if group := changes.get("db_parameter_group_name"):
             self._check_group_family(group)
-        storage = changes.get("allocated_storage")
-        if storage is not None and int(storage) < instance.allocated_storage:
+        self._check_storage(instance, changes)
+        storage.check_windows(
+            changes.get("preferred_backup_window") or instance.preferred_backup_window,
+            changes.get("preferred_maintenance_window") or instance.preferred_maintenance_window,
+        )
+
+    def _check_storage(self, instance: EmbeddedDbInstance, changes: Any) -> None:
+        wanted = changes.get("allocated_storage")
+        if wanted is not None and int(wanted) < instance.allocated_storage:
             raise InvalidParameterCombination("Allocated storage size can't be reduced")
+        gib = int(wanted or instance.allocated_storage)
+        iops, throughput = changes.get("iops"), changes.get("storage_throughput")
+        kind = changes.get("storage_type") or instance.storage_type
+        storage.check_performance(kind, gib, iops, throughput)
+        if kind == "gp3" and gib >= storage.STRIPED_GIB > instance.allocated_storage:
+            # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+            if not iops:
+                raise InvalidParameterCombination(
+                    "You must specify both the storage size and iops when modifying the storage size or iops "
+                    "on a DB instance that has iops."
+                )
+            changes["storage_throughput"] = throughput or storage.baseline(gib)[1]
 
     def apply_pending(self, instance: EmbeddedDbInstance) -> None:
         """What the maintenance window does: apply the modifications that wait."""

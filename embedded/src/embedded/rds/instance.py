@@ -9,7 +9,7 @@ from typing import Any
 from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue
 from moto.rds.models import DBInstance, MasterUserSecret
 
-from embedded.rds import instance_classes, passwords, roles
+from embedded.rds import instance_classes, passwords, roles, storage
 
 MANAGED_MASTER_MESSAGE = (
     "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled."
@@ -52,6 +52,10 @@ class EmbeddedDbInstance(DBInstance):
         self.final_snapshot: str | None = None
         if self.storage_encrypted and self.kms_key_id in (None, "default_kms_key_id"):
             self.kms_key_id = backend.kms.describe_key("alias/aws/rds").arn
+        if self.storage_type == "gp3":
+            iops, throughput = storage.baseline(int(self.allocated_storage or 0))
+            self.iops = self.iops or str(iops)
+            self.storage_throughput = self.storage_throughput or throughput
         # moto drops these at creation, and sets them by these names when the instance is modified.
         self.enable_performance_insights = bool(options.get("enable_performance_insights"))
         self.performance_insights_kms_key_id = options.get("performance_insights_kms_key_id")
@@ -123,11 +127,12 @@ def check_creation(options: Any) -> None:
         raise InvalidParameterValue(message)
     if not options.get("restore_from"):
         _check_password(options)
-    storage = options.get("allocated_storage")
-    if storage is None or not 20 <= int(storage) <= 65536:
-        raise InvalidParameterValue(
-            f"Invalid storage size for engine name postgres and storage type: {storage}"
-        )
+    gib, kind = options.get("allocated_storage"), options.get("storage_type")
+    if gib is None or not 20 <= int(gib) <= 65536:
+        raise InvalidParameterValue(f"Invalid storage size for engine name postgres and storage type: {gib}")
+    if not options.get("restore_from"):
+        storage.check_performance(kind, int(gib), options.get("iops"), options.get("storage_throughput"))
+    storage.check_windows(options.get("preferred_backup_window"), options.get("preferred_maintenance_window"))
 
 
 def _check_password(options: Any) -> None:

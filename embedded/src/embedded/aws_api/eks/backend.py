@@ -10,7 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.eks.models import Cluster, EKSBackend
 
 from embedded.aws_api import ACCOUNT_ID
-from embedded.aws_api.eks import errors
+from embedded.aws_api.eks import errors, trailing_logs
 from embedded.aws_api.eks.access import AccessEntries
 from embedded.aws_api.eks.addons import Addons
 from embedded.aws_api.eks.pod_identity_associations import Associations
@@ -76,6 +76,12 @@ class EmbeddedEksBackend(EKSBackend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.extras: dict[str, EmbeddedCluster] = {}
+        # Log groups that come back once after their deletion.
+        self.trailing: set[str] = set()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Accounts that were saved before this was there.
+        self.__dict__.update({"trailing": set(), **state})
 
     @property
     def _url_module(self) -> Any:
@@ -86,6 +92,7 @@ class EmbeddedEksBackend(EKSBackend):
     def create_embedded_cluster(self, parameters: dict[str, Any], creator: Principal | None) -> Cluster:
         """CreateCluster: the embedded node stands behind every cluster, but behind one at a time."""
         name, version = parameters["name"], parameters.get("version") or KUBERNETES_VERSION
+        self.trailing.discard(trailing_logs.group_of(name))
         self._check_node_is_free(name)
         if version not in _SUPPORTED_VERSIONS:
             errors.invalid_parameter(f"unsupported Kubernetes version {version}", name)
@@ -168,6 +175,8 @@ class EmbeddedEksBackend(EKSBackend):
     def _remove(self, name: str) -> None:
         cluster = super().delete_cluster(name)
         del self.extras[name]
+        if trailing_logs.is_on(cluster.logging):
+            self.trailing.add(trailing_logs.group_of(name))
         group = cluster.resources_vpc_config["clusterSecurityGroupId"]
         ec2_backends[self.account_id][self.region_name].delete_security_group(group_id=group)
 

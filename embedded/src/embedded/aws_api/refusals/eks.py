@@ -1,5 +1,7 @@
 """EKS: roles that the service could not assume, and clusters that are protected or in use."""
 
+from ipaddress import ip_network
+
 from embedded.aws_api import ACCOUNT_ID
 from embedded.aws_api.application import Refusal
 from embedded.aws_api.operations import Operation
@@ -9,6 +11,8 @@ from embedded.aws_api.request_context import service_context
 from embedded.aws_api.trust import role_names_service, service_may_assume
 
 _PODS = "pods.eks.amazonaws.com"
+_ZONES_WITHOUT_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
 
 
 def _cluster_role(operation: Operation) -> None:
@@ -25,6 +29,30 @@ def _cluster_role(operation: Operation) -> None:
             "trusted entity is not "
             "correct"
         )
+        raise Refusal("InvalidParameterException", message, 400)
+
+
+def _zones(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html"""
+    from moto.ec2.models import ec2_backends
+
+    wanted = (operation.parameters.get("resourcesVpcConfig") or {}).get("subnetIds") or []
+    for subnet in ec2_backends[ACCOUNT_ID][operation.region].describe_subnets():
+        if subnet.id in wanted and subnet.availability_zone_id in _ZONES_WITHOUT_EKS:
+            message = (
+                f"Cannot create cluster '{operation.text('name')}' because {subnet.availability_zone}, the "
+                "targeted availability zone, does not currently have sufficient capacity to support the "
+                "cluster."
+            )
+            raise Refusal("UnsupportedAvailabilityZoneException", message, 400)
+
+
+def _public_networks(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html"""
+    networks = (operation.parameters.get("resourcesVpcConfig") or {}).get("publicAccessCidrs") or []
+    private = [text for text in networks if any(ip_network(text).overlaps(one) for one in _PRIVATE)]
+    if refused := [text for text in private if text != "0.0.0.0/0"]:
+        message = f"The following CIDRs are not allowed in publicAccessCidrs: {refused}"
         raise Refusal("InvalidParameterException", message, 400)
 
 
@@ -58,7 +86,8 @@ def _associated_role(operation: Operation) -> None:
 RULES: Rules = rules(
     "eks",
     {
-        "CreateCluster": (_cluster_role, _encryption),
+        "CreateCluster": (_cluster_role, _encryption, _zones, _public_networks),
+        "UpdateClusterConfig": _public_networks,
         "CreatePodIdentityAssociation UpdatePodIdentityAssociation": _associated_role,
     },
 )

@@ -21,6 +21,8 @@ CREATE_SECONDS: Final = 2400.0
 UPDATE_SECONDS: Final = 4800.0
 DELETE_SECONDS: Final = 3600.0
 GONE: Final = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+STRIPED_GIB: Final = 400
 
 
 def _describe(call: Call) -> dict[str, Any] | None:
@@ -89,6 +91,7 @@ def _modify(call: Call, names: set[str], seconds: float, at_once: bool) -> None:
     # A flag that the program no longer sets goes back to off.
     dropped = {item: False for item in names if call.kind.properties[item].kind == "flag"}
     arguments = to_aws(call.kind, {**dropped, **call.values}, names)
+    _name_iops(call, names, arguments)
     if "Port" in arguments:
         arguments["DBPortNumber"] = arguments.pop("Port")
     if "AllowMajorVersionUpgrade" not in arguments and call.get("allowMajorVersionUpgrade"):
@@ -99,6 +102,19 @@ def _modify(call: Call, names: set[str], seconds: float, at_once: bool) -> None:
         DBInstanceIdentifier=call.id, ApplyImmediately=at_once, **arguments, **exports
     )
     _wait_available(call, seconds)
+
+
+def _name_iops(call: Call, names: set[str], arguments: dict[str, Any]) -> None:
+    """Send the IOPS of before with another size, where the program names none: RDS wants both together.
+
+    Below the threshold it refuses them, so the provider leaves them out there.
+    https://github.com/hashicorp/terraform-provider-aws/issues/28382
+    """
+    striped = int(call.get("allocatedStorage") or 0) >= STRIPED_GIB
+    if "allocatedStorage" in names and call.get("storageType") == "gp3" and striped:
+        before = call.get("iops") or call.old.get("iops")
+        if before and "Iops" not in arguments:
+            arguments["Iops"] = int(before)
 
 
 def _log_exports(call: Call) -> dict[str, Any]:
