@@ -30,7 +30,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     r"^subnet-[0-9a-f]{8,17}$": "subnet-0123456789abcdef0",
     r"^ami-[0-9a-f]{8,17}$": "ami-0123456789abcdef0",
     r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$": "platform",
-    r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$": "airflow-shared",
+    r"^[a-z](-?[a-z0-9])*$": "airflow-shared",
     r"^[\w.-]+/[\w.-]+/[\w.-]+$": "organization/airflow-cluster/shared",
     r"^[a-z][a-z0-9-]*\.[a-z0-9]+$": "t4g.medium",
     r"^db\.[a-z][a-z0-9-]*\.(micro|small|medium|large|[0-9]*xlarge)$": "db.m7g.large",

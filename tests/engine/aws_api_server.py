@@ -132,16 +132,6 @@ class Account:
         }
         self.client("rds").create_db_instance(**{**defaults, **options})
 
-    def environment(self) -> dict[str, str]:
-        """Variables by which a program's own clients reach the account as the deployer."""
-        deployer = deployer_credentials(self.identity)
-        return {
-            "AWS_ENDPOINT_URL": self.identity.aws_endpoint_url,
-            "AWS_CA_BUNDLE": str(self.identity.certificate_authority),
-            "AWS_ACCESS_KEY_ID": deployer.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": deployer.secret_access_key,
-        }
-
     def instance(self, identifier: str, status: str = "available") -> dict[str, Any]:
         """The instance once it has this status."""
         deadline = time.monotonic() + CHANGE_SECONDS

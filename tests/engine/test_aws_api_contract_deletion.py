@@ -755,7 +755,7 @@ def test_the_log_group_of_a_deleted_cluster_comes_back(account: Account, turned_
     eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=network_config, logging=on)
     if turned_off:
         with pytest.MonkeyPatch.context() as patch:
-            for variable, value in account.environment().items():
+            for variable, value in account.environment.items():
                 patch.setenv(variable, value)
             end_logs(name, REGION)
             end_logs(name, REGION)

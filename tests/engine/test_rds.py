@@ -256,8 +256,8 @@ def test_at_awss_pace_an_instance_is_creating_for_long_and_a_kill_does_not_short
 def test_storage_that_grows_over_the_threshold_names_its_iops(account: Account) -> None:
     rds, said = account.client("rds"), []
     with pytest.raises(ClientError, match="storage size less than 400"):
-        create(account, "slow", StorageType="gp3", Iops=3000)
-    create(account, "growing", StorageType="gp3", MaxAllocatedStorage=500)
+        account.create_database("slow", StorageType="gp3", Iops=3000)
+    account.create_database("growing", StorageType="gp3", MaxAllocatedStorage=500)
     found = account.instance("growing")
     assert (found["Iops"], found["StorageThroughput"]) == (3000, 125)
     for iops in ({}, {"Iops": 3000}):
@@ -281,8 +281,7 @@ def test_storage_that_grows_over_the_threshold_names_its_iops(account: Account) 
 )
 def test_windows_are_long_enough_and_apart(account: Account, database: str) -> None:
     with pytest.raises(ClientError, match="must not overlap"):
-        create(
-            account,
+        account.create_database(
             "busy",
             PreferredBackupWindow="02:00-03:00",
             PreferredMaintenanceWindow="sun:02:30-sun:03:30",
