@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings_model import ENCRYPTABLE, Form, Model, inconsistent
 
-# Bytes that a secret's text may have:
+# Bytes that a secret's text may have, and one at least:
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 SECRET_BYTES: Final = 65536
 # The program makes this Connection itself, where the canary is on.
@@ -74,6 +74,8 @@ class VariableSettings(ParameterSettings):
     def _one_source(self) -> Self:
         if (self.value is None) == (self.secret is None):
             raise inconsistent(("", None, "set exactly one of: value, secret"))
+        if self.text == "":
+            raise inconsistent(("value", None, "is empty; Secrets Manager keeps no empty text"))
         if self.text is not None:
             _refuse_long("value", self.text)
         return self
