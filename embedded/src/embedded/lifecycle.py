@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from embedded import listing, network, preconditions
 from embedded.certificates import ensure_authority
@@ -54,7 +55,7 @@ def up(identity: CloudIdentity, tools: Toolchain, announce: Announce) -> list[st
                 announce("the start failed: taking back what was started")
                 _stop(identity, announce)
                 if fresh_state:
-                    _remove_state(identity, keep_logs=True)
+                    _remove_state_but_logs(identity)
             raise
 
 
@@ -171,23 +172,40 @@ def reset(identity: CloudIdentity, announce: Announce) -> None:
     down(identity, announce)
     announce(f"state in {identity.state_directory}")
     with exclusive(identity, announce) as lock:
-        _remove_state(identity, keep_logs=False)
+        _discard_state(identity)
         lock.unlink(missing_ok=True)
 
 
-def _remove_state(identity: CloudIdentity, *, keep_logs: bool) -> None:
+def _discard_state(identity: CloudIdentity) -> None:
+    """Put the whole state out of the way at once, then delete it.
+
+    A half deleted state would pass for a cloud: with new certificates, and an account and a store of before.
+    """
+    discarded = identity.state_directory.with_name(f"{identity.state_directory.name}.discarded")
+    containers.unmount_below(identity.state_directory)
+    # What an interrupted reset left.
+    _delete(discarded)
+    if identity.state_directory.exists():
+        identity.state_directory.rename(discarded)
+        _delete(discarded)
+
+
+def _remove_state_but_logs(identity: CloudIdentity) -> None:
     """Logs of a failed first start are what its error message points to."""
     if not identity.state_directory.exists():
         return
     # Never delete through a mount: a volume may lead out of the state directory.
     containers.unmount_below(identity.state_directory)
     for entry in identity.state_directory.iterdir():
-        if keep_logs and entry == identity.logs_directory:
-            continue
-        # rm, not shutil: file trees of images hold what Python's walk is slow at.
-        run(["rm", "-rf", "--one-file-system", str(entry)], timeout_seconds=300)
+        if entry != identity.logs_directory:
+            _delete(entry)
     with suppress(OSError):
         identity.state_directory.rmdir()
+
+
+def _delete(path: Path) -> None:
+    # rm, not shutil: file trees of images hold what Python's walk is slow at.
+    run(["rm", "-rf", "--one-file-system", str(path)], timeout_seconds=300)
 
 
 def _check_root() -> None:
