@@ -46,8 +46,19 @@ class PulumiProject:
     directory: Path
 
     def stacks(self) -> list[str]:
-        """Names of the stacks that the state backend knows, of this project."""
-        listed = json.loads(self._output("stack", "ls", "--json"))
+        """Names of the stacks that the state backend knows, of this project.
+
+        Raises:
+            LifecycleError: the backend can't be read; one checkpoint that is cut off is enough.
+        """
+        try:
+            listed = json.loads(self._output("stack", "ls", "--json"))
+        except LifecycleError as error:
+            raise LifecycleError(
+                error.message,
+                f"{error.next_step} If a run was killed, its checkpoint may be cut off: `airflow-env recover "
+                "STACK` of that run's environment mends it.",
+            ) from error
         return sorted(str(stack["name"]).rsplit("/", 1)[-1] for stack in listed)
 
     def select(self, stack: str) -> None:

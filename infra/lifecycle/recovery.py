@@ -22,6 +22,7 @@ from infra.settings import EnvironmentSettings
 
 # A request takes AWS seconds at most; what it makes is listed a little later.
 ATTEMPTS, PAUSE_SECONDS = 4, 3.0
+MENDED = "  the last checkpoint was cut off in the midst of writing; mended"
 RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
 NAMESPACE_TYPE = "kubernetes:core/v1:Namespace"
 # What was taken in lets the next preview tell of what belongs to it: a bucket's settings, a network's parts.
@@ -72,12 +73,17 @@ def recover_cluster(chosen: EnvironmentSettings) -> bool:
     A cluster is shared: one whose lock's owner may be alive is somebody's who is at work, and is left alone.
     """
     project, stack = environments.cluster_project(), environments.own_cluster_stack(chosen)
-    if stack is None or stack not in project.stacks():
+    if stack is None:
         return False
-    name = checkout.cluster_files().name
-    held = locks(backend_url(), name, stack) or []
+    name, backend = checkout.cluster_files().name, backend_url()
+    held = locks(backend, name, stack) or []
     if in_doubt := [lock for lock in held if not lock.is_dead()]:
         console.print(f"  cluster {stack} is locked by {in_doubt[0]}: left alone", markup=False)
+        return False
+    # The engine can't even list its stacks while one's checkpoint is cut off.
+    if held and restore_checkpoint(backend, name, stack):
+        console.print(MENDED)
+    if stack not in project.stacks():
         return False
     if not held and not project.pending_creates(stack):
         return False
@@ -124,7 +130,7 @@ def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool)
     for lock in held:
         console.print(f"  lock of {lock}: released", markup=False)
     if restore_checkpoint(backend, name, stack):
-        console.print("  the last checkpoint was cut off in the midst of writing; mended")
+        console.print(MENDED)
     if held:
         project.cancel(stack)
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from infra.lifecycle import state_lock
+from infra.lifecycle import recovery, state_lock
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.state_lock import StateLock
+from infra.settings import EnvironmentSettings
 
 HOST = socket.gethostname()
 
@@ -87,3 +89,19 @@ def test_a_checkpoint_that_was_cut_off_gives_way_to_the_one_before(tmp_path: Pat
     (place / "team-a.json").write_text(json.dumps({"version": 3}))
     assert not state_lock.restore_checkpoint(f"file://{tmp_path}", "airflow", "team-a")
     assert json.loads((place / "team-a.json").read_text()) == {"version": 3}
+
+
+def test_a_clusters_checkpoint_is_mended_before_its_stacks_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine reads every checkpoint to list the stacks, and stops at one that is cut off."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _write(tmp_path, _text(2**22 + 1)))
+    place = tmp_path / ".pulumi" / "stacks" / "airflow"
+    place.mkdir(parents=True)
+    (place / "team-a.json").write_text("")
+    (place / "team-a.json.bak").write_text("{}")
+    project = SimpleNamespace(stacks=lambda: [str(json.loads((place / "team-a.json").read_text()))])
+    monkeypatch.setattr(recovery.environments, "cluster_project", lambda: project)
+    monkeypatch.setattr(recovery.environments, "own_cluster_stack", lambda _: "team-a")
+    monkeypatch.setattr(recovery.checkout, "cluster_files", lambda: SimpleNamespace(name="airflow"))
+    assert not recovery.recover_cluster(EnvironmentSettings.model_construct())
