@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.key_ring import RotatedKey
 from infra.lifecycle import (
@@ -29,6 +30,8 @@ from infra.lifecycle.errors import LifecycleError
 
 app = typer.Typer(
     help="Commands for Airflow environments. A stack is one environment: staging, prod, or one of your own.",
+    epilog="For example: airflow-env doctor staging; airflow-env up staging; airflow-env open staging. On "
+    "the embedded cloud each of them stands after `embedded run --`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -202,8 +205,23 @@ def main() -> None:
     try:
         app()
     except LifecycleError as error:
-        report.errors.print(f"airflow-env: {error.message}", markup=False)
-        report.errors.print(f"Next step: {error.next_step}", markup=False)
-        sys.exit(1)
+        _fail(error)
+    except (BotoCoreError, ClientError) as error:
+        _fail(
+            LifecycleError(
+                f"AWS can't be asked, or refuses: {error}",
+                "Log in to the account of the stack file, and give your role what it lacks; "
+                "`airflow-env doctor STACK` looks at credentials.",
+            )
+        )
     except processes.Terminated:
         sys.exit(128 + signal.SIGTERM)
+
+
+def _fail(error: LifecycleError) -> NoReturn:
+    """Say why and what next; who asked for JSON gets that on stdout too."""
+    if "--json" in sys.argv[1:]:
+        report.print_error_json(error)
+    report.errors.print(f"airflow-env: {error.message}", markup=False)
+    report.errors.print(f"Next step: {error.next_step}", markup=False)
+    sys.exit(1)

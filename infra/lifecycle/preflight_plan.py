@@ -13,7 +13,7 @@ import pulumi
 
 from infra import chart_values
 from infra.airflow_cfg import AirflowCfg
-from infra.ca_bundle import read_ca_bundle
+from infra.ca_bundle import DOWNLOAD, read_ca_bundle
 from infra.chart_values_rules import check_schema, load_schema
 from infra.connection_budget import connection_budget
 from infra.lifecycle import chart_source, checkout, rendering
@@ -27,7 +27,8 @@ NAMES: Final = ("airflow.cfg", "chart values", "connections", "certificate autho
 def rows(stack: str, chosen: EnvironmentSettings) -> list[Row]:
     """Judge airflow.cfg, chart values, the connection budget and the bundle of certificate authorities."""
     configuration, values, connections, authorities = NAMES
-    bundle = _row(authorities, lambda: _authorities(chosen), "Do what the row says; or name another file.")
+    get = f"Put the bundle of the region there: {DOWNLOAD.format(region=chosen.region)}"
+    bundle = _row(authorities, lambda: _authorities(chosen), get)
     try:
         sections = rendering.sections_of(stack, chosen)
     except LifecycleError as error:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra.lifecycle.errors import LifecycleError
+
 # Where there is no terminal (a log of CI), tables get the width that addresses of objects need.
 _LOG_WIDTH = 160
 
@@ -80,6 +82,11 @@ def print_rows(title: str, rows: Sequence[Row]) -> None:
 def print_rows_json(rows: Sequence[Row]) -> None:
     """Print rows as one JSON document."""
     print(json.dumps({"passed": not failed(rows), "rows": [asdict(row) for row in rows]}, indent=2))
+
+
+def print_error_json(error: LifecycleError) -> None:
+    """Print why a command can't go on as one JSON document."""
+    print(json.dumps({"passed": False, "error": error.message, "next_step": error.next_step}, indent=2))
 
 
 class Timings:

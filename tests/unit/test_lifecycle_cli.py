@@ -1,0 +1,85 @@
+"""The command line: what a failure prints and where, and that the pages name commands that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from botocore.exceptions import ClientError, NoCredentialsError
+from typer.main import get_command
+
+from infra.lifecycle import cli, recovery_set
+from infra.lifecycle.errors import LifecycleError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListSecrets")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["airflow-env", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError(), REFUSED, LifecycleError("It is so.", "Do that.")])
+def test_a_failure_is_two_sentences_and_one_json_document(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(recovery_set, "of_stack", fail)
+    assert run(monkeypatch, "recovery-set", "staging", "--json") == 1
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["passed"] is False
+    assert document["error"]
+    assert f"Next step: {document['next_step']}".split() == said.err[said.err.index("Next step:") :].split()
+
+
+def test_without_json_a_failure_leaves_stdout_empty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "config", "no-such-stack") == 1
+    assert capsys.readouterr().out == ""
+
+
+def named_commands() -> list[tuple[str, str]]:
+    """Page and command line, for each `airflow-env ...` in the pages' code."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for code in re.findall(r"`([^`\n]+)`", text) + re.findall(r"^ *([a-z][^|\n]*)$", text, re.MULTILINE):
+            match = re.search(r"(?:^|-- |`|run: )(airflow-env [a-z][^#`;&|)]*)", code)
+            if match:
+                found.append((page.name, match[1].strip().rstrip(".,")))
+    return found
+
+
+def test_pages_name_commands_and_options_that_exist() -> None:
+    app = get_command(cli.app)
+    assert isinstance(app, typer.core.TyperGroup)
+    lines = named_commands()
+    assert len(lines) > 30
+    wrong = []
+    for page, line in lines:
+        _, name, *rest = line.rstrip(":").split()
+        command = app.commands.get(name)
+        options = {option for item in command.params for option in item.opts} if command else set()
+        if command is None or [word for word in rest if word.startswith("--") and word not in options]:
+            wrong.append((page, line))
+    assert wrong == []
+
+
+def test_every_command_and_parameter_is_described() -> None:
+    app = get_command(cli.app)
+    assert isinstance(app, typer.core.TyperGroup)
+    for name, command in app.commands.items():
+        assert len(command.help or "") > 20, name
+        assert all(getattr(item, "help", None) for item in command.params if item.name != "help"), name
