@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -13,6 +14,9 @@ from infra.lifecycle.errors import LifecycleError
 
 # This file is infra/lifecycle/checkout.py of the checkout.
 ROOT = Path(__file__).resolve().parents[2]
+
+
+_Read = TypeVar("_Read")
 
 
 class ProjectFiles:
@@ -49,26 +53,41 @@ class ProjectFiles:
         Raises:
             LifecycleError: the stack has no file, or its file is no YAML as the engine reads it.
         """
-        path = self.directory / f"Pulumi.{stack}.yaml"
-        if not path.is_file():
-            known = ", ".join(self.stack_names()) or "none"
-            raise LifecycleError(
-                f"There is no stack file {path.name}; stacks with a file: {known}.",
-                "Name one of them, or copy one and change its parameters.",
-            )
         declared = self._project.get("config") or {}
         defaults = {
             self._key(key): declaration["default"]
             for key, declaration in declared.items()
             if isinstance(declaration, dict) and "default" in declaration
         }
+        given = self._read(stack, stack_files.read)
+        return {**defaults, **{self._key(key): value for key, value in given.items()}}
+
+    def secrets_provider(self, stack: str) -> str | None:
+        """What encrypts the secrets of `stack` by its file; None where the file doesn't say.
+
+        Raises:
+            LifecycleError: the stack has no file, or its file is no YAML.
+        """
+        return self._read(stack, stack_files.secrets_provider)
+
+    def path(self, stack: str) -> Path:
+        """The stack's file, whether or not it is there."""
+        return self.directory / f"Pulumi.{stack}.yaml"
+
+    def _read(self, stack: str, reader: Callable[[bytes], _Read]) -> _Read:
+        path = self.path(stack)
+        if not path.is_file():
+            known = ", ".join(self.stack_names()) or "none"
+            raise LifecycleError(
+                f"There is no stack file {path.name}; stacks with a file: {known}.",
+                "Name one of them, or copy one and change its parameters.",
+            )
         try:
-            given = stack_files.read(path.read_bytes())
+            return reader(path.read_bytes())
         except stack_files.StackFileError as error:
             raise LifecycleError(
                 f"{path.name} can't be read; nothing was changed:\n{error}", f"Correct {path.name}."
             ) from None
-        return {**defaults, **{self._key(key): value for key, value in given.items()}}
 
     def _key(self, key: str) -> str:
         """The key with its namespace, which is the project's own where none is written."""

@@ -6,6 +6,7 @@ Each check returns one row and raises nothing; a check that cannot be made yet s
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -74,6 +75,7 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     rows += _guarded("plugins", preflight_tools.plugins)
     rows += _guarded("state backend", lambda: _backend(environments.project()))
     rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url()))
+    rows += _guarded(preflight_backend.SECRETS, lambda: _secrets(stack, chosen))
     rows += unsettled(stack, environments.project())
     rows += aws_rows(chosen.account_id, chosen.region)
     rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
@@ -211,6 +213,20 @@ def _last_run(stack: str, project: PulumiProject) -> Row:
 def _backend(project: PulumiProject) -> Row:
     stacks = project.stacks()
     return Row.judged("state backend", True, f"answers; stacks: {', '.join(stacks) or 'none yet'}")
+
+
+def _secrets(stack: str, chosen: EnvironmentSettings) -> Row:
+    made = [(environments.project(), checkout.environment_files(), stack)]
+    cluster = environments.own_cluster_stack(chosen)
+    if cluster is not None:
+        made.append((environments.cluster_project(), checkout.cluster_files(), cluster))
+    providers = {
+        str(files.path(name).relative_to(checkout.ROOT)): files.secrets_provider(name)
+        for project, files, name in made
+        if name not in project.stacks()
+    }
+    passphrase = bool({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys())
+    return preflight_backend.secrets_row(backend_url(), providers, passphrase)
 
 
 def _token_plugin(region: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.lifecycle.report import Outcome, Row
 
 NAME: Final = "state is writable"
+SECRETS: Final = "secrets of the state"
 # Beside what the engine keeps, where its own rights hold.
 _PLACE: Final = ".pulumi/preflight"
 
@@ -35,6 +37,26 @@ def write_row(backend: str, client: Any = None) -> Row:
         return _to_bucket(client or boto3.client("s3", region_name=region), parts.netloc, key)
     return Row(
         NAME, Outcome.NOT_APPLICABLE, f"only file:// and s3:// are looked at, not {parts.scheme or '-'}"
+    )
+
+
+def secrets_row(backend: str, providers: Mapping[str, str | None], passphrase: bool) -> Row:
+    """Judge whether something encrypts the secrets in the state of the stacks that will be made.
+
+    Args:
+        backend: URL of the backend; Pulumi's own service encrypts by itself.
+        providers: stack file -> the provider that it names, for stacks that are not in the backend yet.
+        passphrase: whether the environment has one.
+    """
+    missing = [file for file, provider in providers.items() if provider is None]
+    if not missing or passphrase or urlsplit(backend).scheme == "https":
+        return Row.judged(SECRETS, True, "encrypted as the stack files or the environment say")
+    return Row.judged(
+        SECRETS,
+        False,
+        f"nothing says what encrypts the secrets of {' and '.join(missing)}",
+        "Write the line `secretsprovider: awskms://alias/NAME?region=REGION` into it, or set "
+        "PULUMI_CONFIG_PASSPHRASE_FILE; docs/first-deployment.md makes the key.",
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.lifecycle import processes
+from infra.lifecycle.checkout import ProjectFiles
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate
 from infra.lifecycle.lost import PlannedCreate
@@ -62,7 +63,14 @@ class PulumiProject:
         return sorted(str(stack["name"]).rsplit("/", 1)[-1] for stack in listed)
 
     def select(self, stack: str) -> None:
-        """Make `stack` in the backend unless it is there."""
+        """Make `stack` in the backend unless it is there; its file says what encrypts its secrets.
+
+        `stack select --create` does not look at that line, and takes a passphrase.
+        """
+        files = ProjectFiles(self.directory)
+        provider = files.secrets_provider(stack) if files.path(stack).is_file() else None
+        if provider is not None and stack not in self.stacks():
+            self._output("stack", "init", stack, "--secrets-provider", provider, "--non-interactive")
         self._output("stack", "select", "--create", stack, "--non-interactive")
 
     def outputs(self, stack: str) -> dict[str, Any]:

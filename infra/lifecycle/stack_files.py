@@ -41,24 +41,38 @@ def read(content: bytes) -> dict[str, Any]:
     Raises:
         StackFileError: with all mistakes that can be told apart.
     """
+    mistakes: list[str] = []
+    return _config(_document(content, mistakes), mistakes)
+
+
+def secrets_provider(content: bytes) -> str | None:
+    """Return what encrypts the stack's secrets by its file, such as awskms://alias/NAME?region=REGION.
+
+    Raises:
+        StackFileError: the file is no YAML.
+    """
+    document = _document(content, [])
+    found = document.get("secretsprovider") if isinstance(document, dict) else None
+    return str(found) if found else None
+
+
+def _document(content: bytes, mistakes: list[str]) -> object:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise StackFileError([f"line {line}: is no UTF-8 text; save the file as UTF-8"]) from None
-    mistakes: list[str] = []
     try:
         loader = _Loader(text, mistakes)
         node = loader.get_single_node()
         if node is not None and _holds_itself(node, ()):
             raise StackFileError(["a value holds itself, by a YAML alias; write it out"])
-        document = loader.construct_document(node) if node is not None else None
+        return loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         raise StackFileError([*mistakes, _sentence(error)]) from None
     except yaml.YAMLError as error:
         # A character that YAML does not take, with its position.
         raise StackFileError([f"is no YAML: {' '.join(str(error).split())}"]) from None
-    return _config(document, mistakes)
 
 
 def _holds_itself(node: yaml.Node, above: tuple[int, ...]) -> bool:

@@ -6,8 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 from embedded.setup import toolchain
+from engine_world import REGION, Cloud
 
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
@@ -80,3 +82,22 @@ def test_a_failed_program_is_an_error_that_points_to_its_diagnostics(project: Pu
     with pytest.raises(LifecycleError, match="pulumi up --stack one"):
         project.up("one", lines.append)
     assert any("asked to fail" in line for line in lines)
+
+
+def test_the_stack_file_says_what_encrypts_the_secrets(
+    project: PulumiProject, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a KMS key and no passphrase, also from a checkout whose file has the provider's line alone."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    kms = boto3.client("kms", endpoint_url=cloud.url, region_name=REGION)
+    kms.create_alias(AliasName="alias/state", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    file = project.directory / "Pulumi.one.yaml"
+    written = f"secretsprovider: awskms://alias/state?region={REGION}\n{file.read_text()}"
+    for _ in range(2):
+        file.write_text(written)
+        project.select("one")
+        project.up("one", lambda _: None)
+        assert "encryptedkey: " in file.read_text()
+    assert project.stacks() == ["one"]

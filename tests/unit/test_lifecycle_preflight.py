@@ -123,3 +123,31 @@ def test_a_bucket_that_does_not_answer_is_a_row() -> None:
 
 def test_other_backends_are_not_judged() -> None:
     assert preflight_backend.write_row("https://api.pulumi.com").outcome is Outcome.NOT_APPLICABLE
+
+
+S3 = "s3://state?region=eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("backend", "providers", "passphrase", "outcome"),
+    [
+        (S3, {"Pulumi.one.yaml": "awskms://alias/state"}, False, Outcome.PASSED),
+        (
+            S3,
+            {"Pulumi.one.yaml": "awskms://alias/state", "cluster/Pulumi.x.yaml": None},
+            False,
+            Outcome.FAILED,
+        ),
+        (S3, {"Pulumi.one.yaml": None}, True, Outcome.PASSED),
+        (S3, {}, False, Outcome.PASSED),
+        ("https://api.pulumi.com", {"Pulumi.one.yaml": None}, False, Outcome.PASSED),
+    ],
+)
+def test_a_new_stack_needs_something_that_encrypts_its_secrets(
+    backend: str, providers: dict[str, str | None], passphrase: bool, outcome: Outcome
+) -> None:
+    row = preflight_backend.secrets_row(backend, providers, passphrase)
+    assert row.outcome is outcome
+    if outcome is Outcome.FAILED:
+        assert "cluster/Pulumi.x.yaml" in row.detail
+        assert "Pulumi.one.yaml" not in row.detail
