@@ -25,7 +25,7 @@ def _repositories(values: dict[str, Any], mirror: str) -> dict[str, str]:
         found = image_mirror.mirrored(values, image_mirror.chart_repositories(CHART), mirror)["images"]
         return {name: await image["repository"].future() for name, image in found.items()}
 
-    return asyncio.run(resolved())
+    return asyncio.get_event_loop().run_until_complete(resolved())
 
 
 @pytest.mark.parametrize("mirror", [MIRROR, f"{MIRROR}/"])

@@ -26,7 +26,7 @@ def resolved(build: Callable[[], Any]) -> Any:
     async def run() -> Any:
         return await pulumi.Output.json_dumps(build()).future()
 
-    return json.loads(asyncio.run(run()))
+    return json.loads(asyncio.get_event_loop().run_until_complete(run()))
 
 
 @pytest.fixture(scope="module")
