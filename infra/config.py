@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from infra import airflow_cfg, encrypted_values
 from infra.config_messages import Messages, Mistake, SettingsError, fields_of, is_union, nearest
 from infra.settings import EnvironmentSettings
+from infra.stack_size import size_mistakes
 
 __all__ = [
     "Mistake",
@@ -84,6 +85,7 @@ def parse_file(model: type[Settings], namespace: str, values: Mapping[str, objec
     own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     opened, refused = encrypted_values.opened(model, own)
     wrong = [Mistake(f"{prefix}{'.'.join(location)}", None, encrypted_values.HINT) for location in refused]
+    wrong += size_mistakes(values)
     others = {key: value for key, value in values.items() if not key.startswith(prefix)}
     return _parse_keys(
         model,

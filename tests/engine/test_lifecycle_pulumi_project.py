@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from embedded.setup import toolchain
 from engine_world import REGION, Cloud
 
+from infra.lifecycle.checkout import ProjectFiles
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
 
@@ -101,3 +104,42 @@ def test_the_stack_file_says_what_encrypts_the_secrets(
         project.up("one", lambda _: None)
         assert "encryptedkey: " in file.read_text()
     assert project.stacks() == ["one"]
+
+
+# Forms in which YAML's versions differ, and what the engine writes itself.
+FORMS = """config:
+  tiny:account: 123456789012
+  tiny:on: on
+  tiny:true: TRUE
+  tiny:version: 1.50
+  tiny:empty:
+  tiny:list: [1, b, true]
+  tiny:nested:
+    word: on
+    "yes": yes
+    number: 1_000
+    exponent: 1e2
+    whole: 100.0
+    part: .5
+    hexadecimal: 0x1F
+    octal: 0o17
+    time: 12:30:00
+    window: 02:00-03:00
+    nothing:
+    mixed: tRue
+    exact: 9007199254740993
+    <<: {merged: x}
+"""
+
+
+def test_a_stack_file_is_read_as_the_engine_reads_it(project: PulumiProject) -> None:
+    """What commands read before a deployment is what the program will be given."""
+    (project.directory / "Pulumi.one.yaml").write_text(FORMS)
+    project.select("one")
+    command = ["pulumi", "config", "--json", "--show-secrets", "--stack", "one"]
+    said = subprocess.run(command, cwd=project.directory, check=True, capture_output=True, text=True).stdout
+    engine = {
+        key: json.loads(entry["value"]) if "objectValue" in entry else entry["value"]
+        for key, entry in json.loads(said).items()
+    }
+    assert ProjectFiles(project.directory).configuration("one") == engine
