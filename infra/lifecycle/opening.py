@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -12,10 +13,8 @@ from infra.lifecycle.canary_run import login_of
 from infra.lifecycle.cluster_access import ClusterAccess, cluster_access, port_forward
 from infra.lifecycle.environments import Exports
 from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.ingress_route import Resolve, ingress_state, obstacles, resolve
 
-# Airflow answers this without a login.
-HEALTH_PATH = "/api/v2/monitor/health"
-_ANSWER_SECONDS = 5.0
 # A pod of the API server is replaced within minutes; each attempt asks the Service for a pod that is ready.
 _PAUSE_SECONDS = 2.0
 _PATIENCE_SECONDS = 300.0
@@ -27,6 +26,7 @@ def open_airflow(
     port: int,
     say: Callable[[str], None],
     transport: httpx.BaseTransport | None = None,
+    resolve: Resolve = resolve,
 ) -> None:
     """Say where Airflow answers; without an ingress that this machine reaches, forward until Ctrl-C.
 
@@ -36,6 +36,7 @@ def open_airflow(
         port: port on this machine's loopback; 0 for a free one.
         say: prints a line.
         transport: for the look at the ingress.
+        resolve: finds addresses of names.
 
     Raises:
         LifecycleError: the port is in use, or there is no ready pod for minutes.
@@ -44,22 +45,17 @@ def open_airflow(
         username, _ = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
         login = f"Log in as {username}; the password: airflow-env password {stack}"
         if exports.airflow_url.startswith("https://"):
-            if answers(exports.airflow_url, transport):
+            host = urlsplit(exports.airflow_url).hostname or ""
+            found = obstacles(exports.airflow_url, ingress_state(access, host), resolve, transport)
+            if not found:
                 say(f"Airflow of {stack}: {exports.airflow_url}")
                 say(login)
                 return
-            say(f"{exports.airflow_url} does not answer from here; a forwarded port does:")
+            say(f"{exports.airflow_url} does not answer from here; a forwarded port does.")
+            for sentence in found:
+                say(f"  - {sentence.replace('STACK', stack)}")
         refuse_busy(port)
         _forward(stack, access, exports.api_server_service, port, say, login)
-
-
-def answers(url: str, transport: httpx.BaseTransport | None = None) -> bool:
-    """Whether an Airflow answers at `url`; a certificate that is not trusted here is no answer."""
-    try:
-        with httpx.Client(timeout=_ANSWER_SECONDS, transport=transport) as client:
-            return client.get(url.rstrip("/") + HEALTH_PATH).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def refuse_busy(port: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,9 @@ from infra.lifecycle import opening
 from infra.lifecycle.environments import Exports
 from infra.lifecycle.errors import LifecycleError
 
+HOST, BALANCER = "airflow.example", "internal-x.elb.amazonaws.com"
+HERE = {HOST: {"10.0.0.9"}, BALANCER: {"10.0.0.9", "10.0.64.9"}}
+
 
 def _exports(url: str) -> Exports:
     names = dict.fromkeys(Exports.model_fields, "x") | {"airflow_url": url}
@@ -23,6 +26,25 @@ def _exports(url: str) -> Exports:
 class _Access:
     def secret(self, _name: str) -> dict[str, str]:
         return {"username": "admin", "password": "secret-password"}
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        if "ingresses" in arguments:
+            return {
+                "items": [
+                    {
+                        "metadata": {"name": "airflow-ingress"},
+                        "spec": {"rules": [{"host": HOST}]},
+                        "status": {"loadBalancer": {"ingress": [{"hostname": BALANCER}]}},
+                    }
+                ]
+            }
+        assert "involvedObject.name=airflow-ingress" in arguments[-1]
+        return {
+            "items": [
+                {"lastTimestamp": "2026-01-02T00:00:00Z", "message": "no certificate found"},
+                {"lastTimestamp": "2026-01-01T00:00:00Z", "message": "older"},
+            ]
+        }
 
 
 class _Forward:
@@ -67,17 +89,81 @@ def test_a_pod_that_goes_is_followed_at_the_same_address(forwards: list[int]) ->
 def test_an_ingress_that_answers_needs_no_forward(forwards: list[int]) -> None:
     said: list[str] = []
     transport = httpx.MockTransport(lambda _request: httpx.Response(200))
-    opening.open_airflow("team-a", _exports("https://airflow.example"), 0, said.append, transport)
+    opening.open_airflow(
+        "team-a", _exports("https://airflow.example"), 0, said.append, transport, HERE.__getitem__
+    )
     assert forwards == []
     assert "https://airflow.example" in said[0]
 
 
-def test_an_ingress_that_does_not_answer_from_here_gives_way_to_a_forward(forwards: list[int]) -> None:
+def _untrusted(_request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError(
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1)"
+    )
+
+
+def _unreachable(_request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectTimeout("timed out")
+
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.mark.parametrize(
+    ("answer", "addresses", "expected"),
+    [
+        (_untrusted, HERE, ["not trusted here (self-signed)", "SSL_CERT_FILE"]),
+        (_unreachable, HERE, [f"{HOST} takes no connection from here", "VPN"]),
+        (
+            lambda _: httpx.Response(503),
+            HERE,
+            ["no target that answers (status 503)", "airflow-env logs team-a"],
+        ),
+        (lambda _: httpx.Response(404), HERE, ["no rule for airflow.example"]),
+        (lambda _: httpx.Response(302), HERE, ["status 302"]),
+        (
+            lambda _: httpx.Response(404),
+            {HOST: {"192.0.2.1"}, BALANCER: {"10.0.0.9"}},
+            [f"{HOST} leads to 192.0.2.1", f"not to its load balancer {BALANCER}"],
+        ),
+    ],
+)
+def test_what_keeps_an_ingress_from_answering_is_told_and_a_forward_opened(
+    forwards: list[int], answer: Answer, addresses: dict[str, set[str]], expected: list[str]
+) -> None:
     said: list[str] = []
-    transport = httpx.MockTransport(lambda _request: httpx.Response(503))
-    opening.open_airflow("team-a", _exports("https://airflow.example"), 0, said.append, transport)
+    exports = _exports(f"https://{HOST}")
+    transport = httpx.MockTransport(answer)
+    opening.open_airflow("team-a", exports, 0, said.append, transport, addresses.__getitem__)
     assert forwards
+    text = "\n".join(said)
     assert "does not answer" in said[0]
+    assert [words for words in (*expected, "no certificate found") if words not in text] == []
+    assert "older" not in text
+
+
+def test_a_name_without_a_record_gets_the_record_that_it_needs(forwards: list[int]) -> None:
+    """And the load balancer is asked for the name all the same, so that one look tells everything."""
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.headers["host"]))
+        return httpx.Response(200)
+
+    said: list[str] = []
+    addresses = {HOST: set(), BALANCER: {"10.0.0.9"}}
+    opening.open_airflow(
+        "team-a",
+        _exports(f"https://{HOST}"),
+        0,
+        said.append,
+        httpx.MockTransport(answer),
+        addresses.__getitem__,
+    )
+    assert forwards
+    assert asked == [(BALANCER, HOST)]
+    assert any(f"{HOST} CNAME {BALANCER}" in line for line in said)
+    assert any("the load balancer answers" in line for line in said)
 
 
 def test_a_busy_port_is_named_with_another_way() -> None:

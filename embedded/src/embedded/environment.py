@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from embedded import resolver
 from embedded.aws_api.deployer import deployer_credentials
 from embedded.certificates import write_private
 from embedded.identity import CloudIdentity
 from embedded.node.files import write_if_changed
+from embedded.node.layout import NodeLayout
 from embedded.plugins.install import install
 from embedded.setup import Toolchain
 
 REGION = "eu-west-1"
 # A real account's variables beside the cloud's own would win or mix, and reach real resources.
+_DEBIANS_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _REMOVED_PREFIXES = ("AWS_", "PULUMI_", "HELM_", "KUBE")
 
 
@@ -61,7 +65,11 @@ def environment_for(identity: CloudIdentity, toolchain: Toolchain) -> dict[str, 
         "HELM_CONFIG_HOME": str(state / "helm" / "configuration"),
         "HELM_DATA_HOME": str(state / "helm" / "data"),
     }
-    return {**environment, **_proxy_exceptions(identity, os.environ)}
+    return {
+        **environment,
+        **_proxy_exceptions(identity, os.environ),
+        **_load_balancers(identity, os.environ),
+    }
 
 
 def merged(own: Mapping[str, str], callers: Mapping[str, str]) -> dict[str, str]:
@@ -96,6 +104,27 @@ def _write_programs(identity: CloudIdentity, toolchain: Toolchain) -> Path:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
     return directory
+
+
+def _load_balancers(identity: CloudIdentity, callers: Mapping[str, str]) -> dict[str, str]:
+    """Names and certificates of load balancers are known, as to anybody beside AWS's.
+
+    Other certificates stay trusted: what runs inside may have business elsewhere too.
+    """
+    trusted = identity.state_directory / "trusted-certificates.pem"
+    defaults = ssl.get_default_verify_paths()
+    present = Path(callers.get("SSL_CERT_FILE") or defaults.cafile or _DEBIANS_CERTIFICATES)
+    # Inside of `embedded run` it is the caller's already.
+    if present != trusted:
+        files = [one for one in (present, identity.certificate_authority) if one.is_file()]
+        write_if_changed(trusted, "\n".join(one.read_text() for one in files), 0o644)
+    directory = str(Path(resolver.__file__).parent)
+    modules = [one for one in callers.get("PYTHONPATH", "").split(os.pathsep) if one and one != directory]
+    return {
+        "SSL_CERT_FILE": str(trusted),
+        "PYTHONPATH": os.pathsep.join([directory, *modules]),
+        "EMBEDDED_HOSTS": str(NodeLayout(identity).load_balancer_hosts),
+    }
 
 
 def _passphrase(directory: Path) -> Path:

@@ -111,6 +111,7 @@ def _start_kubernetes(
         parts.network_policies,
         parts.kubelet,
         parts.kube_proxy,
+        parts.load_balancer,
     )
     for part in later:
         start(part)

@@ -66,13 +66,14 @@ def strays(identity: CloudIdentity) -> list[int]:
     servers = [
         process.pid
         for process in process_table.every_process()
-        if not process.ended and _serves_aws(process_table.command_line(process.pid), identity)
+        if not process.ended and _serves(process_table.command_line(process.pid), identity)
     ]
     return servers + [pid for pid in _postgres_pids(identity) if _is_postgres(pid)]
 
 
-def _serves_aws(words: list[str], identity: CloudIdentity) -> bool:
-    return "embedded.aws_api" in words and str(identity.checkout) in words
+def _serves(words: list[str], identity: CloudIdentity) -> bool:
+    modules = {"embedded.aws_api", "embedded.load_balancer"}
+    return bool(modules & set(words)) and str(identity.checkout) in words
 
 
 def _postgres_pids(identity: CloudIdentity) -> Iterator[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from embedded.aws_api.part import aws_api_part
 from embedded.identity import CloudIdentity
+from embedded.load_balancer.part import load_balancer_part
 from embedded.network_policies.part import network_policies_part
 from embedded.node import control_plane, worker
 from embedded.node.credentials import NodeCredentials
@@ -29,6 +30,7 @@ class CloudParts:
     kubelet: Part
     kube_proxy: Part
     network_policies: Part
+    load_balancer: Part
 
     def __iter__(self) -> Iterator[Part]:
         return (getattr(self, field.name) for field in fields(self))
@@ -48,4 +50,5 @@ def cloud_parts(identity: CloudIdentity, tools: Toolchain, credentials: NodeCred
         kubelet=worker.kubelet(layout),
         kube_proxy=worker.kube_proxy(layout),
         network_policies=network_policies_part(layout),
+        load_balancer=load_balancer_part(layout),
     )

@@ -11,9 +11,12 @@ from pathlib import Path
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from embedded.aws_api import (
+    certificate_keys,
+    controller_sessions,
     deployer,
     ecr_pull_through,
     key_identifiers,
+    load_balancer_names,
     object_bodies,
     paced_network,
     s3_defaults,
@@ -37,6 +40,7 @@ _MENDED = (
     key_identifiers,
     s3_defaults,
     paced_network,
+    load_balancer_names,
 )
 
 
@@ -63,6 +67,8 @@ def load(identity: CloudIdentity, directory: Path, postgres_directory: Path) -> 
     switch_off_motos_checks()
     for module in _MENDED:
         module.install()
+    certificate_keys.install(identity)
+    controller_sessions.install(identity)
     eks_responses.install(identity)
     rds = rds_installation.install(identity, postgres_directory, lock, state.save)
     state.load()

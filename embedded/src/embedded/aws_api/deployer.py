@@ -15,7 +15,7 @@ _POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 @dataclass(frozen=True)
 class DeployerCredentials:
-    """An access key of the account's deployer. The secret is left out of the text form."""
+    """An access key of the account. The secret is left out of the text form."""
 
     access_key_id: str
     secret_access_key: str
@@ -35,28 +35,38 @@ def deployer_credentials(identity: CloudIdentity) -> DeployerCredentials:
     Raises:
         EmbeddedError: the AWS part of this cloud has never been started.
     """
+    return read_credentials(credentials_path(identity))
+
+
+def read_credentials(path: Path) -> DeployerCredentials:
+    """A key that the AWS part wrote.
+
+    Raises:
+        EmbeddedError: the AWS part of this cloud has never been started.
+    """
     try:
-        stored = json.loads(credentials_path(identity).read_text())
+        stored = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise EmbeddedError("The embedded AWS account has no deployer yet.", "Run `embedded up`.") from error
     except (OSError, ValueError) as error:
-        raise _unreadable(identity) from error
+        raise _unreadable(path) from error
     try:
         return DeployerCredentials(str(stored["access_key_id"]), str(stored["secret_access_key"]))
     except (KeyError, TypeError) as error:
-        raise _unreadable(identity) from error
+        raise _unreadable(path) from error
 
 
-def _unreadable(identity: CloudIdentity) -> EmbeddedError:
+def _unreadable(path: Path) -> EmbeddedError:
     return EmbeddedError(
-        f"{credentials_path(identity)} cannot be read or holds no key.",
+        f"{path} cannot be read or holds no key.",
         "Run `embedded down` and `embedded up`: the account makes a new key.",
     )
 
 
-def _is_readable(identity: CloudIdentity) -> bool:
+def is_readable(path: Path) -> bool:
+    """Whether there is a key in the file."""
     try:
-        deployer_credentials(identity)
+        read_credentials(path)
     except EmbeddedError:
         return False
     return True
@@ -71,7 +81,7 @@ def ensure_deployer(identity: CloudIdentity) -> bool:
     if USER_NAME not in iam.users:
         iam.create_user("aws", USER_NAME)
         iam.attach_user_policy(_POLICY, USER_NAME)
-    elif _is_readable(identity):
+    elif is_readable(path):
         return False
     for key in list(iam.get_user(USER_NAME).access_keys):
         iam.delete_access_key(key.access_key_id, USER_NAME)

@@ -13,7 +13,12 @@ from moto.core.utils import get_service_model
 from embedded.aws_api.request_reading import AwsRequest
 
 # Signing name -> name of the service's model, where they differ.
-_MODEL_NAMES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+_MODEL_NAMES = {
+    "monitoring": "cloudwatch",
+    "tagging": "resourcegroupstaggingapi",
+    # Classic load balancers have the same one; nobody makes any here.
+    "elasticloadbalancing": "elbv2",
+}
 
 # Their bodies are the objects themselves: nothing in them is a parameter that anybody asks for.
 _WITH_CONTENT = frozenset({"PutObject", "UploadPart"})

@@ -51,7 +51,9 @@ def find_principal(access_key: str) -> Principal | None:
         for key in user.access_keys:
             if key.access_key_id == access_key and key.status == "Active":
                 return Principal(user.arn, user.arn, "", user.id, key.secret_access_key, "", None)
-    return None
+    from embedded.aws_api import controller_sessions
+
+    return controller_sessions.find(access_key)
 
 
 def find_role(role_arn: str) -> Any | None:

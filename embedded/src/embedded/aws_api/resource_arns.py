@@ -22,6 +22,13 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
     },
     "ecr": {"repositoryName": "repository/{}", "resourceArn": "{}"},
     "sns": {"TopicArn": "{}", "ResourceArn": "{}", "Name": "{}"},
+    "elasticloadbalancing": {
+        "LoadBalancerArn": "{}",
+        "TargetGroupArn": "{}",
+        "ListenerArn": "{}",
+        "RuleArn": "{}",
+        "ResourceArns": "{}",
+    },
     "monitoring": {"AlarmName": "alarm:{}", "AlarmNames": "alarm:{}", "ResourceARN": "{}"},
 }
 
@@ -50,6 +57,7 @@ _EC2_CREATES = {
     "CreateRouteTable": "route-table",
     "CreateVpcEndpoint": "vpc-endpoint",
     "CreateFlowLogs": "vpc-flow-log",
+    "AuthorizeSecurityGroupIngress": "security-group-rule",
 }
 
 

@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 
 from embedded.identity import CloudIdentity
-from embedded.network_policies.enforcement import Source, enforce
+from embedded.network_policies.enforcement import enforce
 from embedded.node.credentials import network_policies_certificate
 from embedded.node.layout import NodeLayout
+from embedded.node.watching import ClusterObjects
 
 
 def main() -> int:
@@ -21,8 +22,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     # Its threads wait for the API server and hold nothing: the default end of a process is an orderly one.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    source = Source(identity, network_policies_certificate(identity))
-    enforce(source, NodeLayout(identity).network_policy_rules, threading.Event())
+    objects = ClusterObjects(identity, network_policies_certificate(identity))
+    layout = NodeLayout(identity)
+    enforce(objects, layout.network_policy_rules, layout.load_balancers, threading.Event())
     return 0
 
 

@@ -1,28 +1,20 @@
-"""Keeps the node's rules as the cluster's policies say.
-
-Watches only tell that something changed; what there is, is listed. So a watch that breaks loses nothing, and
-a burst of changes is one new set of rules.
-"""
+"""Keeps the node's rules as the cluster's policies say."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from embedded.certificates import CertificateFiles
 from embedded.commands import run
 from embedded.errors import EmbeddedError, NotReady
-from embedded.identity import CloudIdentity
+from embedded.load_balancer.records import stand_ins
 from embedded.network_policies import rules
 from embedded.network_policies.selection import Cluster, pods_of
-from embedded.node.kubernetes_api import ask, client_context
+from embedded.node.watching import ClusterObjects
 
 PODS: Final = "/api/v1/pods"
 NAMESPACES: Final = "/api/v1/namespaces"
@@ -35,70 +27,39 @@ SWITCH_KEY: Final = "enable-network-policy-controller"
 HOOKS: Final = ("FORWARD", "INPUT")
 _SETTLE_SECONDS = 0.1
 _RESYNC_SECONDS = 60.0
-_WATCH_SECONDS = 300
 _PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger("embedded.network_policies")
 
 
-@dataclass(frozen=True)
-class Source:
-    """The API server, as this part's own user."""
+def cluster_of(objects: ClusterObjects, load_balancers: Path) -> Cluster:
+    """What rules are made from; without policies where EKS would not enforce them.
 
-    identity: CloudIdentity
-    client: CertificateFiles
-
-    def items(self, path: str) -> list[Any]:
-        """The objects of a list.
-
-        Raises:
-            NotReady: the server does not answer, or refuses.
-        """
-        answer = ask(self.identity, self.identity.kubernetes_port, path, self.client)
-        if answer.status != http.HTTPStatus.OK:
-            raise NotReady(f"{path}: {answer.status} {answer.body[:200].decode(errors='replace')}")
-        return list(json.loads(answer.body)["items"])
-
-    def cluster(self) -> Cluster:
-        """What rules are made from; without policies where EKS would not enforce them."""
-        switch = [one.get("data", {}).get(SWITCH_KEY) for one in self.items(SWITCH)]
-        return Cluster(
-            pods=pods_of(self.items(PODS)),
-            namespaces={
-                one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in self.items(NAMESPACES)
-            },
-            policies=self.items(POLICIES) if switch == ["true"] else [],
-        )
-
-    def wait_for_change(self, path: str, changed: Callable[[], None]) -> None:
-        """Call `changed` for everything that is told of these objects, until the server ends the watch.
-
-        Raises:
-            OSError, http.client.HTTPException: the server does not answer, or goes.
-        """
-        connection = http.client.HTTPSConnection(
-            self.identity.node_address,
-            self.identity.kubernetes_port,
-            timeout=_WATCH_SECONDS + 30,
-            context=client_context(self.identity, self.client),
-        )
-        try:
-            separator = "&" if "?" in path else "?"
-            connection.request("GET", f"{path}{separator}watch=true&timeoutSeconds={_WATCH_SECONDS}")
-            for _ in connection.getresponse():
-                changed()
-        finally:
-            connection.close()
+    Raises:
+        NotReady: the API server does not answer, or refuses.
+    """
+    switch = [one.get("data", {}).get(SWITCH_KEY) for one in objects.items(SWITCH)]
+    return Cluster(
+        pods=pods_of(objects.items(PODS)),
+        namespaces={
+            one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in objects.items(NAMESPACES)
+        },
+        policies=objects.items(POLICIES) if switch == ["true"] else [],
+        stand_ins=stand_ins(load_balancers),
+    )
 
 
-def enforce(source: Source, rules_file: Path, stop: threading.Event) -> None:
-    """Follow the cluster until `stop` is set. The rules stay; the node's namespace takes them away."""
+def enforce(objects: ClusterObjects, rules_file: Path, load_balancers: Path, stop: threading.Event) -> None:
+    """Follow the cluster until `stop` is set. The rules stay; the node's namespace takes them away.
+
+    `load_balancers` is the list that the part of that name keeps.
+    """
     changed = threading.Event()
-    for path in (PODS, NAMESPACES, POLICIES, SWITCH):
-        threading.Thread(target=_watch, args=(source, path, changed.set), daemon=True).start()
+    objects.follow((PODS, NAMESPACES, POLICIES, SWITCH), changed.set)
+    threading.Thread(target=_follow_file, args=(load_balancers, changed.set), daemon=True).start()
     while not stop.is_set():
         try:
-            apply(source.cluster(), rules_file)
+            apply(cluster_of(objects, load_balancers), rules_file)
         except (NotReady, EmbeddedError) as error:
             _log.warning("%s", error)
             changed.set()
@@ -109,14 +70,17 @@ def enforce(source: Source, rules_file: Path, stop: threading.Event) -> None:
         changed.clear()
 
 
-def _watch(source: Source, path: str, changed: Callable[[], None]) -> None:
+def _follow_file(file: Path, changed: Callable[[], None]) -> None:
+    known = None
     while True:
         try:
-            source.wait_for_change(path, changed)
-        except (OSError, http.client.HTTPException) as error:
-            _log.warning("watch of %s: %s", path, error)
-            time.sleep(_PAUSE_SECONDS)
-        changed()
+            found: int | None = file.stat().st_mtime_ns
+        except OSError:
+            found = None
+        if found != known:
+            known = found
+            changed()
+        time.sleep(_PAUSE_SECONDS)
 
 
 def apply(cluster: Cluster, rules_file: Path) -> None:

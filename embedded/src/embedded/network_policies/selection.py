@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -32,6 +32,8 @@ class Cluster:
     namespaces: Mapping[str, Mapping[str, str]]
     """Name -> labels."""
     policies: Sequence[Json]
+    stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Address on this machine -> the addresses in the VPC that it stands for."""
 
 
 def pods_of(manifests: Sequence[Json]) -> list[Pod]:
@@ -82,7 +84,7 @@ def _holds(expression: Json, labels: Mapping[str, str]) -> bool:
 def peers(cluster: Cluster, namespace: str, peer: Json) -> Iterator[str]:
     """The networks that a peer of a policy in `namespace` means; a pod is one of its address alone."""
     if "ipBlock" in peer:
-        yield from map(str, _block(peer["ipBlock"]))
+        yield from map(str, _outside(cluster, _block(peer["ipBlock"])))
         return
     for pod in cluster.pods:
         if "namespaceSelector" in peer:
@@ -102,6 +104,19 @@ def _block(block: Json) -> list[IPv4Network]:
         hole = IPv4Network(text, strict=False)
         rest = [part for network in rest for part in _without(network, hole)]
     return list(collapse_addresses(rest))
+
+
+def _outside(cluster: Cluster, networks: list[IPv4Network]) -> list[IPv4Network]:
+    """The networks, and the addresses of this machine that come instead of one of the VPC's in them.
+
+    What stands for an address of the VPC has nothing but that one: its own address opens no door.
+    """
+    found = networks
+    for own, meant in cluster.stand_ins.items():
+        found = [part for network in found for part in _without(network, IPv4Network(own))]
+        if any(IPv4Address(address) in network for address in meant for network in networks):
+            found.append(IPv4Network(own))
+    return found
 
 
 def _without(network: IPv4Network, hole: IPv4Network) -> list[IPv4Network]:

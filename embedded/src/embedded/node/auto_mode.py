@@ -1,7 +1,7 @@
 """The kinds that EKS Auto Mode brings into a cluster, as far as a cluster's owner writes them.
 
-Nothing acts on them here: the one node is there already, and no load balancer is made. Their schemas refuse
-what AWS's would refuse: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html,
+The one node is there already, so nothing acts on its kinds; embedded.load_balancer does on the class of
+Ingresses. Their schemas refuse what AWS's would refuse: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html,
 https://karpenter.sh/docs/concepts/nodepools/ and
 https://docs.aws.amazon.com/eks/latest/userguide/auto-configure-alb.html
 """

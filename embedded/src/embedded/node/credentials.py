@@ -18,6 +18,7 @@ from embedded.node.layout import NodeLayout
 APISERVER_KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 COREDNS_USER = "system:coredns"
 NETWORK_POLICIES_USER = "system:network-policies"
+LOAD_BALANCER_USER = "eks:load-balancing"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def administrator_certificate(identity: CloudIdentity) -> CertificateFiles:
 def network_policies_certificate(identity: CloudIdentity) -> CertificateFiles:
     """The client certificate of what enforces network policies."""
     return issue(identity, "network-policies", NETWORK_POLICIES_USER)
+
+
+def load_balancer_certificate(identity: CloudIdentity) -> CertificateFiles:
+    """The client certificate of what makes load balancers."""
+    return issue(identity, "load-balancer", LOAD_BALANCER_USER)
 
 
 def ensure_credentials(layout: NodeLayout) -> NodeCredentials:

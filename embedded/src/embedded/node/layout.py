@@ -74,6 +74,16 @@ class NodeLayout:
         return self.base / "rds.hosts"
 
     @property
+    def load_balancers(self) -> Path:
+        """Load balancers that are served, with their addresses; kept by `down`, as the account is."""
+        return self.base / "load-balancers.json"
+
+    @property
+    def load_balancer_hosts(self) -> Path:
+        """Their names and those that they answer for, in the format of /etc/hosts."""
+        return self.base / "load-balancers.hosts"
+
+    @property
     def network_policy_rules(self) -> Path:
         """What is enforced now, in the format of iptables-restore; as short-lived as the node's network."""
         return self.identity.run_directory / "network-policies.rules"

@@ -8,7 +8,12 @@ from typing import Any
 from embedded.aws_api.eks import policy_bindings
 from embedded.identity import CloudIdentity
 from embedded.node import auto_mode
-from embedded.node.credentials import APISERVER_KUBELET_CLIENT, COREDNS_USER, NETWORK_POLICIES_USER
+from embedded.node.credentials import (
+    APISERVER_KUBELET_CLIENT,
+    COREDNS_USER,
+    LOAD_BALANCER_USER,
+    NETWORK_POLICIES_USER,
+)
 from embedded.node.kubernetes_api import KubernetesApi
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -29,7 +34,7 @@ def register(api: KubernetesApi) -> None:
 
 
 def _roles() -> list[dict[str, Any]]:
-    """What the cloud's own readers of the API may read."""
+    """What the cloud's own users of the API may do: lists and watches, where nothing else is said."""
     return [
         *_reader(
             COREDNS_USER,
@@ -42,6 +47,19 @@ def _roles() -> list[dict[str, Any]]:
             {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"]},
             {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["amazon-vpc-cni"]},
         ),
+        *_reader(
+            LOAD_BALANCER_USER,
+            {"apiGroups": [""], "resources": ["services"]},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"]},
+            {"apiGroups": ["eks.amazonaws.com"], "resources": ["ingressclassparams"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]},
+            {
+                "apiGroups": ["networking.k8s.io"],
+                "resources": ["ingresses", "ingresses/status"],
+                "verbs": ["patch"],
+            },
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+        ),
     ]
 
 
@@ -50,7 +68,7 @@ def _reader(user: str, *resources: dict[str, Any]) -> list[dict[str, Any]]:
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRole",
         "metadata": {"name": user},
-        "rules": [{**one, "verbs": ["list", "watch"]} for one in resources],
+        "rules": [{"verbs": ["list", "watch"], **one} for one in resources],
     }
     return [role, _binding(user, user, user)]
 

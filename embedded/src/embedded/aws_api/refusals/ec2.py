@@ -39,6 +39,12 @@ def _databases(operation: Operation) -> list[Any]:
     return list(rds_backends[ACCOUNT_ID][operation.region].databases.values())
 
 
+def _load_balancers(operation: Operation) -> list[Any]:
+    from moto.elbv2.models import elbv2_backends
+
+    return list(elbv2_backends[ACCOUNT_ID][operation.region].load_balancers.values())
+
+
 def _nat_gateways(ec2: Any) -> list[Any]:
     return [one for one in ec2.nat_gateways.values() if one.state not in _GONE]
 
@@ -75,7 +81,7 @@ def _subnet(operation: Operation) -> None:
 
 
 def _subnets_in_use(operation: Operation) -> Iterator[str]:
-    """Subnets that hold network interfaces: of gateways, endpoints, databases and control planes."""
+    """Subnets with network interfaces: of gateways, endpoints, databases, load balancers, control planes."""
     ec2 = _ec2(operation)
     yield from (eni.subnet.id for eni in _interfaces(ec2))
     yield from (one.subnet_id for one in _nat_gateways(ec2))
@@ -84,6 +90,8 @@ def _subnets_in_use(operation: Operation) -> Iterator[str]:
     for database in _databases(operation):
         group = getattr(database, "db_subnet_group", None)
         yield from (subnet.id for subnet in getattr(group, "_subnets", ()))
+    for balancer in _load_balancers(operation):
+        yield from (subnet.id for subnet in balancer.subnets)
     for network in _clusters(operation):
         yield from network.get("subnetIds") or ()
 
@@ -109,6 +117,8 @@ def _attached_groups(operation: Operation) -> Iterator[str]:
         yield from endpoint.security_group_ids or ()
     for database in _databases(operation):
         yield from database.vpc_security_group_ids
+    for balancer in _load_balancers(operation):
+        yield from balancer.security_groups or ()
     for network in _clusters(operation):
         yield from (*(network.get("securityGroupIds") or ()), network.get("clusterSecurityGroupId") or "")
 

@@ -1,0 +1,1 @@
+"""Names of load balancers, for Python programs inside `embedded run`."""
