@@ -15,6 +15,7 @@ from bare_control_plane import bare_control_plane
 from embedded.errors import EmbeddedError
 from embedded.setup import Toolchain, toolchain
 from kubernetes_plugin_world import World, new_world
+from stack_file import stack_with_host
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -38,6 +39,11 @@ def environment() -> Iterator[Environment]:
     in_use = [*stacks(), *stacks(ROOT / "cluster")]
     if in_use:
         pytest.skip(f"in use: {', '.join(in_use)}; end it with `make down` first")
+    with stack_with_host():
+        yield from _deployed()
+
+
+def _deployed() -> Iterator[Environment]:
     before, files = residue.take(), checkout_files()
     try:
         ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)

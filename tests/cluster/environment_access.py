@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -31,9 +32,10 @@ def airflow_as_canary(environment: Environment) -> Iterator[AirflowApi]:
 
 @contextlib.contextmanager
 def opened(stack: str) -> Iterator[tuple[str, str]]:
-    """`airflow-env open`, until Ctrl-C: the address that it says, and all that it said."""
+    """`airflow-env open` without a DNS record of the host, until Ctrl-C: the address, and what it said."""
     command = ["airflow-env", "open", stack, "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    nowhere = {**os.environ, "EMBEDDED_HOSTS": os.devnull}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=nowhere) as process:
         assert process.stdout
         said = ""
         for line in process.stdout:

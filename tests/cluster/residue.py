@@ -34,10 +34,12 @@ MOVING_VALUES = {
 }
 # A service has its defaults (a network, prefix lists) from its first request on, so each is asked before.
 FIRST_REQUESTS = {
+    "acm": "list_certificates",
     "cloudwatch": "describe_alarms",
     "ec2": "describe_vpcs",
     "ecr": "describe_repositories",
     "eks": "list_clusters",
+    "elbv2": "describe_load_balancers",
     "iam": "list_roles",
     "kms": "list_keys",
     "logs": "describe_log_groups",

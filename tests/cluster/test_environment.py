@@ -9,8 +9,10 @@ import base64
 import json
 import os
 import re
+import ssl
 import time
 import urllib.parse
+from typing import Any
 
 import boto3
 import httpx
@@ -23,6 +25,7 @@ from embedded.identity import CloudIdentity
 from environment_access import airflow_as_canary, bucket_keys, opened
 from network_policy_rules import STRANGER, Pod, airflow, allowed
 from pod_access import ALLOWED, reached, worker_says
+from stack_file import HOST, authority
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -35,6 +38,8 @@ from witness import (
     stacks,
     succeed,
 )
+
+from infra.lifecycle.ingress_route import HEALTH_PATH
 
 pytestmark = pytest.mark.cluster
 
@@ -110,20 +115,58 @@ def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
 
 
 def test_the_administrators_password_opens_airflow_and_another_does_not(environment: Environment) -> None:
-    """Where `airflow-env open` says, with what `airflow-env password` prints: what the Secret holds."""
+    """By the load balancer, to which `airflow-env open` leads, with what `airflow-env password` prints.
+
+    Its certificate is verified, for the name: it is the one that was imported.
+    """
     secret = json.loads(
         environment.kubectl("get", "secret", environment.outputs["adminSecretName"], "--output", "json")
     )
     expected = base64.b64decode(secret["data"]["password"]).decode()
     assert succeed("airflow-env", "password", STACK).strip() == expected
     assert expected not in environment.said
-    with opened(STACK) as (url, said):
-        assert "Log in as admin" in said
+    said = succeed("airflow-env", "open", STACK)
+    assert f"Airflow of {STACK}: https://{HOST}" in said
+    assert "Log in as admin" in said
+    with _client() as client:
         answers = [
-            httpx.post(f"{url}/auth/token", json={"username": "admin", "password": tried}, trust_env=False)
+            client.post(f"https://{HOST}/auth/token", json={"username": "admin", "password": tried})
             for tried in (expected, f"{expected}-not")
         ]
     assert [answer.status_code for answer in answers] == [201, 401]
+
+
+def test_a_host_without_a_dns_record_is_told_of_and_a_port_is_forwarded(
+    environment: Environment,
+) -> None:
+    with opened(STACK) as (url, said):
+        assert httpx.get(f"{url}{HEALTH_PATH}", trust_env=False).status_code == 200
+    [balancer] = _load_balancers()
+    assert f"{HOST} CNAME {balancer['DNSName']}" in said
+
+
+def test_the_load_balancer_of_the_cluster_serves_the_host_alone(environment: Environment) -> None:
+    """One internal load balancer, as AWS shows it; what no rule of an Ingress matches is not found."""
+    [balancer] = _load_balancers()
+    assert (balancer["Scheme"], balancer["Type"]) == ("internal", "application")
+    found = json.loads(environment.kubectl("get", "ingresses", "--output", "json"))["items"]
+    given = [item["status"]["loadBalancer"]["ingress"] for item in found]
+    assert given == [[{"hostname": balancer["DNSName"]}]]
+    with _client() as client:
+        assert client.get(f"https://{HOST}{HEALTH_PATH}").status_code == 200
+        other = client.get(f"https://{HOST}{HEALTH_PATH}", headers={"Host": "other.example.com"})
+    assert other.status_code == 404
+
+
+def _client() -> httpx.Client:
+    """One that trusts the cloud's authority and no other."""
+    context = ssl.create_default_context(cafile=authority())
+    return httpx.Client(verify=context, trust_env=False, timeout=30)
+
+
+def _load_balancers() -> list[Any]:
+    client: Any = boto3.client("elbv2")
+    return list(client.describe_load_balancers()["LoadBalancers"])
 
 
 @pytest.mark.contract(
@@ -212,6 +255,8 @@ def test_everything_survives_the_kill_of_every_part(environment: Environment) ->
     ended = run(*refreshed, "--expect-no-changes", "--stack", environment.stack, seconds=UP_SECONDS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     survival.await_pods(environment, since)
+    with _client() as client:
+        assert client.get(f"https://{HOST}{HEALTH_PATH}").status_code == 200
     with airflow_as_canary(environment) as airflow:
         # They are rows of the database; a run that is not there is an error.
         assert all(airflow.run_state("canary", name) for name in canary_runs)

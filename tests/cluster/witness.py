@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from residue import Listing
 
 ROOT = Path(__file__).resolve().parents[2]
-STACK = "staging"
+# The stack of staging's file, with a host: see stack_file.py.
+STACK = "witness"
 UP_SECONDS = 1500
 DOWN_SECONDS = 900
 

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -31,6 +32,10 @@ def _load_private_key(data: bytes) -> Any:
 
 def _load_public_key(data: bytes) -> Any:
     return serialization.load_der_public_key(data)
+
+
+def _load_certificate(data: bytes) -> Any:
+    return x509.load_der_x509_certificate(data)
 
 
 def _aws_managed_policy(account_id: str, arn: str) -> Any:
@@ -54,7 +59,7 @@ def _new(cls: Any) -> Any:
 
 
 class _StatePickler(pickle.Pickler):
-    """Pickles moto's objects; keys of `cryptography`, locks and AWS's own policies need help."""
+    """Pickles moto's objects; what is of `cryptography`, locks and AWS's own policies need help."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, _LOCK_TYPES):
@@ -67,6 +72,8 @@ class _StatePickler(pickle.Pickler):
         if isinstance(obj, _PUBLIC_KEYS):
             encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
             return _load_public_key, (obj.public_bytes(encoding, form),)
+        if isinstance(obj, x509.Certificate):
+            return _load_certificate, (obj.public_bytes(serialization.Encoding.DER),)
         return self._reduce_iam(obj)
 
     def _reduce_iam(self, obj: Any) -> Any:

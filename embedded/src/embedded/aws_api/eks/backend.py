@@ -197,12 +197,18 @@ class EmbeddedEksBackend(EKSBackend):
 
     def _network_config(self, cluster: Cluster, given: dict[str, Any], vpc_id: str) -> dict[str, Any]:
         ec2 = ec2_backends[self.account_id][self.region_name]
+        group_name = f"eks-cluster-sg-{cluster.name}-{secrets.randbelow(10**9)}"
         group = ec2.create_security_group(
-            f"eks-cluster-sg-{cluster.name}-{secrets.randbelow(10**9)}",
+            group_name,
             "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, "
             "as well as any managed workloads.",
             vpc_id=vpc_id,
-            tags={"aws:eks:cluster-name": cluster.name, f"kubernetes.io/cluster/{cluster.name}": "owned"},
+            tags={
+                # By this one the managed policy of Auto Mode's load balancing knows the group.
+                "Name": group_name,
+                "aws:eks:cluster-name": cluster.name,
+                f"kubernetes.io/cluster/{cluster.name}": "owned",
+            },
         )
         return {
             "subnetIds": given.get("subnetIds") or [],
