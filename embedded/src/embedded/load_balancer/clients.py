@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from embedded.aws_api import DEFAULT_REGION
@@ -22,6 +23,29 @@ class EksCluster:
     security_group_id: str
 
 
+@cache
+def _session() -> Any:
+    """One for all clients: a service's model is large, and read once a session."""
+    import boto3
+
+    return boto3.Session()
+
+
+@cache
+def _client(identity: CloudIdentity, credentials: DeployerCredentials, region: str, service: str) -> Any:
+    from botocore.config import Config
+
+    return _session().client(
+        service,
+        region_name=region,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        endpoint_url=identity.aws_endpoint_url,
+        verify=str(identity.certificate_authority),
+        config=Config(retries={"mode": "standard", "max_attempts": 5}),
+    )
+
+
 @dataclass(frozen=True)
 class Clients:
     """boto3 clients of one identity in one region, each made when first needed."""
@@ -29,26 +53,10 @@ class Clients:
     identity: CloudIdentity
     credentials: DeployerCredentials
     region: str
-    _made: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """The client of a service."""
-        if service not in self._made:
-            import boto3
-            from botocore.config import Config
-
-            session: Any = boto3.Session(
-                aws_access_key_id=self.credentials.access_key_id,
-                aws_secret_access_key=self.credentials.secret_access_key,
-                region_name=self.region,
-            )
-            self._made[service] = session.client(
-                service,
-                endpoint_url=self.identity.aws_endpoint_url,
-                verify=str(self.identity.certificate_authority),
-                config=Config(retries={"mode": "standard", "max_attempts": 5}),
-            )
-        return self._made[service]
+        return _client(self.identity, self.credentials, self.region, service)
 
     def every(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a list that comes in pages."""
@@ -73,7 +81,5 @@ def find_cluster(identity: CloudIdentity) -> EksCluster | None:
 
 def _regions() -> list[str]:
     """The one that stack files name comes first."""
-    import boto3
-
-    others = boto3.Session().get_available_regions(_SERVICE)
+    others = _session().get_available_regions(_SERVICE)
     return [DEFAULT_REGION, *(one for one in others if one != DEFAULT_REGION)]

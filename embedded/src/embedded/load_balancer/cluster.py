@@ -49,8 +49,13 @@ def take(objects: ClusterObjects) -> Snapshot:
     Raises:
         NotReady: the API server does not answer.
     """
-    classes, parameters, ingresses, services, endpoint_slices = map(objects.items, WATCHED)
-    return Snapshot(classes, parameters, ingresses, services, endpoint_slices)
+    return Snapshot(
+        classes=objects.items(CLASSES),
+        parameters=objects.items(PARAMETERS),
+        ingresses=objects.items(INGRESSES),
+        services=objects.items(SERVICES),
+        endpoint_slices=objects.items(ENDPOINTS),
+    )
 
 
 def targets(snapshot: Snapshot, group: TargetGroup) -> tuple[tuple[str, int], ...]:

@@ -187,12 +187,13 @@ class Controller:
 
     def _tell(self, group: Group, kind: str, reason: str, message: str) -> None:
         """Events of the same words are written once."""
-        _log.log(logging.INFO if kind == "Normal" else logging.WARNING, "%s: %s", group.name, message)
         for ingress in group.members or group.leaving:
             identifier = ingress["metadata"]["uid"]
             generation = f"{ingress['metadata'].get('generation')} {message}"
             if self._told.get(identifier) != generation:
                 self._told[identifier] = generation
+                level = logging.INFO if kind == "Normal" else logging.WARNING
+                _log.log(level, "%s, %s: %s", group.name, ingress["metadata"]["name"], message)
                 self._writer.tell(ingress, kind, reason, message)
 
 
