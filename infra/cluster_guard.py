@@ -35,6 +35,20 @@ def refusal(cluster: str, namespaces: Sequence[str]) -> str:
     )
 
 
+class LoadBalancersRemainError(Exception):
+    """The cluster may not go: load balancers of its are in the network."""
+
+
+def balanced_refusal(cluster: str, objects: Sequence[str]) -> str:
+    """Return the sentence that a deletion stops with while there are load balancers."""
+    found = ", ".join(sorted(objects))
+    return (
+        f"cluster {cluster} has load balancers, of {found}. Nothing of the cluster was deleted. Delete these "
+        "objects first: the cluster's controller removes their load balancers, and without it they would "
+        "stay, and hold the network."
+    )
+
+
 class ClusterGuardProvider(ResourceProvider):
     """Made last and deleted first; its deletion asks the cluster which environments it holds.
 
@@ -64,15 +78,19 @@ class ClusterGuardProvider(ResourceProvider):
         return UpdateResult({key: value for key, value in _news.items() if key != "__provider"})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Refuse while there are environments, else end the logs.
+        """Refuse while there are environments, or load balancers of anybody; else end the logs.
 
         Raises:
             EnvironmentsRemainError: with their namespaces.
+            LoadBalancersRemainError: with the objects that have them.
         """
         kubeconfig = str(_props["kubeconfig"])
         namespaces = environment_namespaces(kubeconfig)
         if namespaces:
             raise EnvironmentsRemainError(refusal(_id, namespaces))
+        balanced = balanced_objects(kubeconfig)
+        if balanced:
+            raise LoadBalancersRemainError(balanced_refusal(_id, balanced))
         end_logs(_id, region_of(kubeconfig))
 
 
@@ -85,6 +103,29 @@ def environment_namespaces(kubeconfig: str) -> list[str]:
         label = "=".join(ENVIRONMENT_LABEL)
         found: Any = client.CoreV1Api(api_client).list_namespace(label_selector=label)
         return [str(item.metadata.name) for item in found.items]
+
+
+def balanced_objects(kubeconfig: str) -> list[str]:
+    """Return the Ingresses and Services for which a controller has made load balancers.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/delete-cluster.html
+    """
+    from kubernetes import client, config
+
+    api_client = config.new_client_from_config_dict(json.loads(kubeconfig))  # type: ignore[no-untyped-call]
+    with api_client:
+        ingresses: Any = client.NetworkingV1Api(api_client).list_ingress_for_all_namespaces()
+        services: Any = client.CoreV1Api(api_client).list_service_for_all_namespaces()
+        return [*held("Ingress", ingresses.items), *held("Service", services.items)]
+
+
+def held(kind: str, items: Sequence[Any]) -> list[str]:
+    """Return the objects behind which a controller of load balancers has to clean up, by its finalizer."""
+    return [
+        f"{kind} {item.metadata.namespace}/{item.metadata.name}"
+        for item in items
+        if any(f"{kind.lower()}." in name for name in item.metadata.finalizers or [])
+    ]
 
 
 def region_of(kubeconfig: str) -> str:

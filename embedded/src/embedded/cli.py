@@ -122,6 +122,10 @@ def up(
     else:
         _console.print(f"{identity.name} is up; nothing had to be started.")
     _console.print(f"AWS API {identity.aws_endpoint_url}  Kubernetes API {identity.kubernetes_endpoint}")
+    if identity.brought:
+        _console.print(
+            "Ingresses are served by that cluster's own controllers: no load balancer is made here."
+        )
     if not read_settings(settings_path(identity)).quiet:
         _console.print("Faults are set: `embedded faults list`.")
     _console.print("Use it by `embedded run -- COMMAND`.")
