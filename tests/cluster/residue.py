@@ -29,8 +29,8 @@ MOVING_VALUES = {
     r"^iam/aws access_keys\[[^]]+\]\.last_used": "when somebody last asked AWS for anything",
     r"^sts/aws assumed_roles\[": "the session of these credentials",
     r"^rds/[\w-]+ events\[": "say what happened; RDS keeps them for two weeks",
-    r"^[\w-]+/[\w-]+ ((tagger|tagging_service)\.)?tags\[": "moto's book of tags, with those of things that are gone; "
-    "a thing that is there has lines of its own",
+    r"^[\w-]+/[\w-]+ ((tagger|tagging_service)\.)?tags\[": "moto's book of tags, with those of things that "
+    "are gone; a thing that is there has lines of its own",
 }
 # A service has its defaults (a network, prefix lists) from its first request on, so each is asked before.
 FIRST_REQUESTS = {
