@@ -19,10 +19,17 @@ def _object(name: str, *finalizers: str) -> Any:
     )
 
 
-def _end(monkeypatch: pytest.MonkeyPatch, namespaces: list[str], balanced: list[str]) -> None:
+def _end(
+    monkeypatch: pytest.MonkeyPatch, namespaces: list[str], balanced: list[str]
+) -> list[tuple[str, ...]]:
+    """Whose logs a deletion ended."""
+    ended: list[tuple[str, ...]] = []
     monkeypatch.setattr(cluster_guard, "environment_namespaces", lambda _: namespaces)
     monkeypatch.setattr(cluster_guard, "balanced_objects", lambda _: balanced)
+    monkeypatch.setattr(cluster_guard, "region_of", lambda _: "eu-west-1")
+    monkeypatch.setattr(cluster_guard, "end_logs", lambda *given: ended.append(given))
     ClusterGuardProvider().delete("shared", PROPERTIES)
+    return ended
 
 
 def test_environments_are_named_before_load_balancers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,8 +43,8 @@ def test_a_load_balancer_of_somebody_else_keeps_the_cluster(monkeypatch: pytest.
     assert "Nothing of the cluster was deleted" in str(error.value)
 
 
-def test_an_empty_cluster_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    _end(monkeypatch, [], [])
+def test_an_empty_cluster_may_go_without_its_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _end(monkeypatch, [], []) == [("shared", "eu-west-1")]
 
 
 def test_what_a_controller_holds_has_a_load_balancer() -> None:
