@@ -11,29 +11,35 @@ from typing import Final
 
 import pulumi
 
-from infra import chart_values
+from infra import chart_values, config
 from infra.airflow_cfg import AirflowCfg
 from infra.ca_bundle import DOWNLOAD, read_ca_bundle
 from infra.chart_values_rules import check_schema, load_schema
+from infra.cluster_settings import ClusterProjectSettings
 from infra.connection_budget import connection_budget
-from infra.lifecycle import chart_source, checkout, rendering
+from infra.lifecycle import chart_source, checkout, environments, rendering
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Outcome, Row
 from infra.settings import EnvironmentSettings
 
-NAMES: Final = ("airflow.cfg", "chart values", "connections", "certificate authorities")
+NAMES: Final = ("airflow.cfg", "chart values", "connections", "certificate authorities", "cluster file")
 
 
 def rows(stack: str, chosen: EnvironmentSettings) -> list[Row]:
-    """Judge airflow.cfg, chart values, the connection budget and the bundle of certificate authorities."""
-    configuration, values, connections, authorities = NAMES
+    """Judge airflow.cfg, chart values, connections, certificate authorities, and the cluster's stack file."""
+    configuration, values, connections, authorities, _ = NAMES
     get = f"Put the bundle of the region there: {DOWNLOAD.format(region=chosen.region)}"
     bundle = _row(authorities, lambda: _authorities(chosen), get)
     try:
         sections = rendering.sections_of(stack, chosen)
     except LifecycleError as error:
         unjudged = [Row(name, Outcome.NOT_JUDGED, "needs airflow.cfg") for name in (values, connections)]
-        return [Row.judged(configuration, False, error.message, error.next_step), *unjudged, bundle]
+        return [
+            Row.judged(configuration, False, error.message, error.next_step),
+            *unjudged,
+            bundle,
+            cluster_row(chosen),
+        ]
     options = sum(len(section) for section in sections.values())
     return [
         Row.judged(configuration, True, f"{options} options, all known to Airflow {chosen.airflow.version}"),
@@ -42,7 +48,28 @@ def rows(stack: str, chosen: EnvironmentSettings) -> list[Row]:
             connections, lambda: _connections(chosen, sections), "Change one of the keys that the row names."
         ),
         bundle,
+        cluster_row(chosen),
     ]
+
+
+def cluster_row(chosen: EnvironmentSettings) -> Row:
+    """Judge the file of the cluster's stack where it is this checkout's: alone, and beside `chosen`."""
+    name, stack, files = NAMES[-1], environments.own_cluster_stack(chosen), checkout.cluster_files()
+    if stack is None:
+        return Row(name, Outcome.NOT_APPLICABLE, "the cluster is not one of this checkout's")
+    if not files.path(stack).is_file():
+        return Row(name, Outcome.NOT_APPLICABLE, f"cluster/{files.path(stack).name} is not there")
+    correct = f"Correct cluster/{files.path(stack).name}, or what Pulumi.STACK.yaml says of it."
+    try:
+        cluster = config.parse_file(ClusterProjectSettings, files.name, files.configuration(stack))
+    except LifecycleError as error:
+        return Row.judged(name, False, error.message, error.next_step)
+    except config.SettingsError as error:
+        return Row.judged(name, False, str(error), correct)
+    places = ((cluster.account_id, cluster.region), (chosen.account_id, chosen.region))
+    theirs, ours = (f"account {account}, {region}" for account, region in places)
+    seen = f"cluster: {theirs}; environment: {ours}"
+    return Row.judged(name, places[0] == places[1], seen, correct)
 
 
 def _row(name: str, look: Callable[[], str], next_step: str) -> Row:

@@ -22,6 +22,9 @@ BUNDLE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with a chart that takes everything, and a bundle."""
     (tmp_path / "Pulumi.yaml").write_bytes((checkout.ROOT / "Pulumi.yaml").read_bytes())
+    (tmp_path / "cluster").mkdir()
+    for name in ("Pulumi.yaml", "Pulumi.shared.yaml"):
+        (tmp_path / "cluster" / name).write_bytes((checkout.ROOT / "cluster" / name).read_bytes())
     (tmp_path / "rds-ca-bundle.pem").write_text(BUNDLE)
     chart = tmp_path / chart_source.PLACE
     chart.mkdir(parents=True)
@@ -41,6 +44,25 @@ def test_a_right_stack_passes_in_all_rows(project: Path) -> None:
     found = outcomes(project)
     assert tuple(found) == preflight_plan.NAMES
     assert {outcome for outcome, _ in found.values()} == {Outcome.PASSED}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("nat: single", "nat: one", "airflow-cluster:nat"),
+        ("region: eu-west-1", "region: eu-central-1", "cluster: account 123456789012, eu-central-1"),
+        ("nat: single", "nat: single\n  airflow:owner: x", "its keys belong in Pulumi.STACK.yaml"),
+        ("nat: single", "nat: single\n  airflow-cluster:nat: single", "stands twice"),
+    ],
+)
+def test_the_clusters_file_is_judged_before_it_is_made(project: Path, old: str, new: str, said: str) -> None:
+    file = project / "cluster" / "Pulumi.shared.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    outcome, detail = outcomes(project)["cluster file"]
+    assert outcome is Outcome.FAILED
+    assert said in detail
 
 
 def test_all_that_is_wrong_is_red_at_once(project: Path) -> None:

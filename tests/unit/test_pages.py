@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from embedded import cli as embedded_cli
 from infra import config, versions
 from infra.cluster_settings import ClusterProjectSettings
 from infra.lifecycle import cli
@@ -89,3 +91,37 @@ def test_the_workflow_removes_what_it_makes() -> None:
     assert conditions["remove"] == "github.event.action == 'closed'"
     assert conditions["deploy"].endswith("github.event.action != 'closed'")
     assert workflow["concurrency"]["cancel-in-progress"] is False
+
+
+def documented() -> list[tuple[str, list[str]]]:
+    """Page and words of each line of the pages' code blocks that is a command of the embedded cloud."""
+    return [
+        (page.name, shlex.split(line))
+        for page in PAGES
+        for block in re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+        for line in re.findall(r"^embedded (?!run)([^#\n|]*)", block, re.M)
+    ]
+
+
+def test_commands_of_the_cloud_are_taken_as_pages_show_them() -> None:
+    """Parsed as the program would, and not run."""
+    assert len(documented()) > 8
+    for page, words in documented():
+        command: Any = get_command(embedded_cli.app)
+        rest = list(words)
+        while hasattr(command, "commands"):
+            assert rest[0] in command.commands, (page, words)
+            command = command.commands[rest.pop(0)]
+        command.make_context(words[0], rest)
+
+
+def test_make_targets_that_pages_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    named = {
+        target
+        for page in PAGES
+        for target in re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(encoding="utf-8"), re.M)
+    }
+    assert {"up", "down", "test"} <= named
+    assert named <= targets
