@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from infra import versions
 from infra.settings_database import DatabaseSettings
 from infra.settings_model import (
+    ONCE,
     LogRetentionDays,
     Model,
     Network,
@@ -48,6 +49,14 @@ class Nat(StrEnum):
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$")]
 
 
+AdministratorArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")]
+# Networks that a VPC may have without being in the way of public addresses:
+# https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+PRIVATE: Final = tuple(
+    map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+)
+
+
 class RunnerSettings(Model):
     """An instance in a private subnet, reached by Session Manager, from which deployers work.
 
@@ -74,8 +83,10 @@ class RunnerSettings(Model):
 class DeployFromSettings(Model):
     """From where deployers reach the API server: networks on the public endpoint, or a runner inside."""
 
-    networks: tuple[Network, ...] = Field(
+    networks: Annotated[tuple[Network, ...], ONCE] = Field(
         default=(),
+        # https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+        max_length=40,
         description="Networks that reach the public endpoint. Empty: it is off, and the VPC is the only way.",
     )
     runner: RunnerSettings | None = Field(
@@ -151,9 +162,9 @@ class ClusterProjectSettings(Model):
         default=True,
         description="Nodes enforce NetworkPolicies; else those of environments are accepted and do nothing.",
     )
-    administrators: tuple[
-        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$")], ...
-    ] = Field(default=(), description="ARNs of roles or users that administer the cluster.")
+    administrators: Annotated[tuple[AdministratorArn, ...], ONCE] = Field(
+        default=(), description="ARNs of roles or users that administer the cluster."
+    )
     database_host: DatabaseHostSettings = Field(
         default_factory=DatabaseHostSettings,
         description="An instance that disposable environments share; off by default.",
@@ -173,8 +184,15 @@ class ClusterProjectSettings(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         mistakes = tag_mistakes(self.tags)
-        if not 16 <= ipaddress.IPv4Network(self.network).prefixlen <= 20:
+        network = ipaddress.IPv4Network(self.network)
+        if not 16 <= network.prefixlen <= 20:
             mistakes.append(("network", self.network, "allowed: /16 to /20"))
+        if not any(network.subnet_of(private) for private in PRIVATE):
+            within = ", ".join(map(str, PRIVATE))
+            mistakes.append(("network", self.network, f"allowed: a network within {within}"))
+        if self.permissions_boundary and self.permissions_boundary.split(":")[4] != self.account_id:
+            allowed = f"allowed: a policy of account {self.account_id}"
+            mistakes.append(("permissionsBoundary", self.permissions_boundary, allowed))
         mistakes += self._endpoint_mistakes()
         if (self.nat is Nat.NONE) != bool(self.image_mirror):
             mistakes.append(

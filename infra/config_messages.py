@@ -106,7 +106,7 @@ class Messages:
         if error["type"] in ("enum", "literal_error"):
             expected = str(error.get("ctx", {}).get("expected", ""))
             names = [name.strip(" '") for name in expected.replace(" or ", ", ").split(",")]
-            return f"allowed: {', '.join(names)}{nearest(str(error['input']), names)}"
+            return f"allowed: {', '.join(names)}{_nearest_choice(error['input'], names)}"
         return f"{self._form(error, location, secret)}. {self._description(location)}".strip()
 
     def _form(self, error: ErrorDetails, location: list[str], secret: bool) -> str:
@@ -201,6 +201,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
     by_lower_case = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     return f"; did you mean {by_lower_case[close[0]]}?" if close else ""
+
+
+def _nearest_choice(given: object, names: list[str]) -> str:
+    """The nearest choice; of numbers, that in value and not in digits."""
+    if not all(name.isdecimal() for name in names):
+        return nearest(str(given), names)
+    if not isinstance(given, int):
+        return _number_hint(given)
+    return f"; the nearest is {min(names, key=lambda name: abs(int(name) - given))}"
 
 
 def fields_of(model: type[BaseModel] | None) -> Mapping[str, FieldInfo]:

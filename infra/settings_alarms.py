@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from infra.settings_model import Model
+from infra.settings_model import ONCE, Model
 
 EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://\S+$", max_length=2048)]
@@ -19,10 +19,10 @@ class AlarmSettings(Model):
         default=None,
         description="Make alarms, events and their topic. Absent: with durability persistent.",
     )
-    emails: tuple[EmailAddress, ...] = Field(
+    emails: Annotated[tuple[EmailAddress, ...], ONCE] = Field(
         default=(), max_length=50, description="Addresses that get alarms, after they confirmed by a link."
     )
-    https_endpoints: tuple[HttpsUrl, ...] = Field(
+    https_endpoints: Annotated[tuple[HttpsUrl, ...], ONCE] = Field(
         default=(),
         max_length=50,
         description="HTTPS endpoints that get alarms, e.g. of an on-call service; they confirm it.",

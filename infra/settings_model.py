@@ -70,6 +70,26 @@ class Form(AfterValidator):
         return schema
 
 
+class _Once(AfterValidator):
+    """A check that no entry of a list stands twice, which an editor sees too."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "uniqueItems": True}
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise PydanticCustomError(
+            "repeated", "allowed: each entry once; repeated: {repeated}", {"repeated": ", ".join(repeated)}
+        )
+    return values
+
+
+# For lists whose entries become resources of the same name, or that AWS wants without repetition.
+ONCE: Final = _Once(_once)
+
+
 def optional_text(pattern: str, what: str) -> Form:
     """Validate an optional text by `pattern`, after "" was read as absent; `what` names the allowed form."""
     compiled = re.compile(pattern)

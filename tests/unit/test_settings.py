@@ -107,6 +107,23 @@ def test_protection_follows_durability(
         ({"nat": "none"}, "airflow-cluster:imageMirror"),
         ({"imageMirror": "123456789012.dkr.ecr.eu-west-1.amazonaws.com"}, "airflow-cluster:imageMirror"),
         ({"nat": "two"}, "airflow-cluster:nat"),
+        ({"network": "8.0.0.0/16"}, "airflow-cluster:network"),
+        ({"network": "169.254.0.0/16"}, "airflow-cluster:network"),
+        (
+            {"deployFrom": {"networks": ["203.0.113.0/24", "203.0.113.0/24"]}},
+            "airflow-cluster:deployFrom.networks",
+        ),
+        (
+            {"deployFrom": {"networks": [f"198.51.{part}.0/24" for part in range(41)]}},
+            "airflow-cluster:deployFrom.networks",
+        ),
+        ({"administrators": ["arn:aws:iam::123456789012:role/a"] * 2}, "airflow-cluster:administrators"),
+        (
+            {"permissionsBoundary": "arn:aws:iam::999999999999:policy/x"},
+            "airflow-cluster:permissionsBoundary",
+        ),
+        ({"logRetentionDays": 91}, "airflow-cluster:logRetentionDays"),
+        ({"tags": {"Team": "a", "team": "b"}}, "airflow-cluster:tags.team"),
         ({"administrators": ["me"]}, "airflow-cluster:administrators.0"),
         ({"name": "A"}, "airflow-cluster:name"),
         ({"name": "a" * 36}, "airflow-cluster:name"),
