@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
@@ -53,6 +54,8 @@ class RecoverySet:
     kept: Sequence[Item] = field(default_factory=tuple)
     pending: Sequence[Item] = field(default_factory=tuple)
     """What waits for its deletion; another environment of the same name does not need these names."""
+    unseen: Sequence[str] = field(default_factory=tuple)
+    """Ids of keys that these credentials may not look at: others' of a shared account, or ours."""
 
     def restorable(self) -> list[Restorable]:
         """Final snapshots with their secrets, by the id that both names end in; the newest last."""
@@ -78,28 +81,39 @@ def of_stack(stack: str) -> RecoverySet:
 
 def find(region: str, deployment_id: str) -> RecoverySet:
     """Return what AWS has of a deployment id, in one region."""
-    kept, pending = _keys(region, deployment_id)
+    kept, pending, unseen = _keys(region, deployment_id)
     more_kept, more_pending = _secrets(region, deployment_id)
     kept += [*more_kept, *_snapshots(region, deployment_id)]
-    return RecoverySet(kept=tuple(kept), pending=(*pending, *more_pending))
+    return RecoverySet(kept=tuple(kept), pending=(*pending, *more_pending), unseen=tuple(unseen))
 
 
-def _keys(region: str, deployment_id: str) -> tuple[list[Item], list[Item]]:
+def _keys(region: str, deployment_id: str) -> tuple[list[Item], list[Item], list[str]]:
     kms: Any = boto3.client("kms", region_name=region)
-    kept, pending = [], []
+    kept, pending, unseen = [], [], []
     for page in kms.get_paginator("list_keys").paginate():
         for key in page["Keys"]:
-            metadata = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-            if metadata.get("KeyManager") != "CUSTOMER":
+            try:
+                metadata, tags = _key(kms, key["KeyId"])
+            except ClientError as error:
+                # A key's own policy decides who sees it.
+                if error.response["Error"]["Code"] != "AccessDeniedException":
+                    raise
+                unseen.append(key["KeyId"])
                 continue
-            tags = {
-                tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]
-            }
             if metadata["KeyState"] == "PendingDeletion" and tags.get(DEPLOYMENT_TAG) == deployment_id:
                 pending.append(Item("key", key["KeyId"], _date(metadata["DeletionDate"])))
             elif tags.get(naming.RECOVERY_SET_TAG) == deployment_id:
                 kept.append(Item("key", key["KeyId"], _date(metadata["CreationDate"])))
-    return kept, pending
+    return kept, pending, unseen
+
+
+def _key(kms: Any, key_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Metadata and tags of a key; AWS's own keys have none of ours."""
+    metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    if metadata.get("KeyManager") != "CUSTOMER":
+        return metadata, {}
+    tags = kms.list_resource_tags(KeyId=key_id)["Tags"]
+    return metadata, {tag["TagKey"]: tag["TagValue"] for tag in tags}
 
 
 def _secrets(region: str, deployment_id: str) -> tuple[list[Item], list[Item]]:
@@ -147,6 +161,11 @@ def print_text(stack: str, found: RecoverySet) -> None:
         table.add_row(item.kind, escape(item.name), f"kept, made {item.date}")
     for item in found.pending:
         table.add_row(item.kind, escape(item.name), f"goes {item.date}")
+    if found.unseen:
+        console.print(
+            f"{len(found.unseen)} keys that these credentials may not look at: {', '.join(found.unseen)}",
+            markup=False,
+        )
     if not (found.kept or found.pending):
         console.print(f"{stack} has left nothing to restore from.")
         return
