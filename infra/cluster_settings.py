@@ -163,7 +163,9 @@ class ClusterProjectSettings(Model):
         description="Nodes enforce NetworkPolicies; else those of environments are accepted and do nothing.",
     )
     administrators: Annotated[tuple[AdministratorArn, ...], ONCE] = Field(
-        default=(), description="ARNs of roles or users that administer the cluster."
+        default=(),
+        description="ARNs of roles or users that administer the cluster. Not the one that makes it: EKS lets "
+        "it in by itself, and refuses it here.",
     )
     database_host: DatabaseHostSettings = Field(
         default_factory=DatabaseHostSettings,

@@ -98,8 +98,9 @@ class TimeoutSettings(Model):
         description="RDS may take this long to create, change or remove an instance, min.",
     )
     statement_seconds: int = Field(
-        default=300,
+        default=900,
         ge=30,
         le=3600,
-        description="The Job that makes or drops role and database may take this long, s.",
+        description="The Job that makes or drops role and database may take this long, s; the first one "
+        "waits for a node and for the image.",
     )

@@ -68,7 +68,9 @@ def _database(chosen: EnvironmentSettings, resources: Resources) -> list[str]:
     # A resource that waits for its deletion was replaced by another one.
     instances = [item for item in resources if item["type"] == _INSTANCE and not item.get("delete")]
     for inputs in (item.get("inputs", {}) for item in instances):
-        storage, major = int(inputs["allocatedStorage"]), int(str(inputs["engineVersion"]).split(".")[0])
+        # A restored instance begins with its snapshot's size, and names none.
+        storage = int(inputs.get("allocatedStorage") or 0)
+        major = int(str(inputs["engineVersion"]).split(".")[0])
         if database.shared:
             # For disposable environments alone, whose data may go with the instance.
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
@@ -14,7 +16,7 @@ from infra.components.deployment_runner import DeploymentRunner, DeploymentRunne
 from infra.components.eks_cluster import EksCluster, EksClusterArgs, control_plane_log_group
 from infra.components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from infra.components.image_registry import ImageRegistry, ImageRegistryArgs
-from infra.components.network import Network, NetworkArgs, flow_log_group
+from infra.components.network import ZONES, Network, NetworkArgs, flow_log_group
 from infra.stacks import database_host_plan
 
 NAMESPACE = "airflow-cluster"
@@ -37,7 +39,8 @@ def deploy() -> None:
         exclude_zone_ids=list(ZONES_WITHOUT_EKS),
         opts=pulumi.InvokeOutputOptions(provider=provider),
     )
-    network = Network("network", network_args(settings, zones.names, key), on_aws)
+    names = zones.names.apply(lambda found: enough_zones(found, settings.region))
+    network = Network("network", network_args(settings, names, key), on_aws)
     cluster = EksCluster("kubernetes", cluster_args(settings, network, key), on_aws)
     registry = ImageRegistry("images", registry_args(settings, key), on_aws)
     if settings.deploy_from.runner is not None:
@@ -74,6 +77,20 @@ def deploy() -> None:
     pulumi.export(image_mirror.EXPORT, settings.image_mirror)
     pulumi.export("ingressClass", objects.ingress_class)
     pulumi.export("storageClass", STORAGE_CLASS)
+
+
+def enough_zones(names: Sequence[str], region: str) -> list[str]:
+    """Return the zones of a region that EKS takes, in their order.
+
+    Raises:
+        pulumi.RunError: there are fewer than the network has.
+    """
+    if len(names) < ZONES:
+        raise pulumi.RunError(
+            f"airflow-cluster:region: {region}: has {len(names)} availability zones that EKS takes, and the "
+            f"network needs {ZONES}; take another region, or a cluster of yours there (airflow:cluster.name)"
+        )
+    return list(names)
 
 
 def aws_provider(settings: ClusterProjectSettings) -> aws.Provider:

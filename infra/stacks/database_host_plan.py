@@ -26,7 +26,7 @@ from infra.naming import ENVIRONMENT_NAME_LIMIT, SERVICE_ACCOUNTS, Names
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Limits as an environment has by default.
 INSTANCE_MINUTES: Final = 60
-JOB_SECONDS: Final = 300
+JOB_SECONDS: Final = 900
 
 
 def names_of(settings: ClusterProjectSettings) -> Names:

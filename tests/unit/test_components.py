@@ -22,6 +22,7 @@ from infra.components.database_migration import migration_name
 from infra.components.metadata_database import parameter_values, storage_size
 from infra.components.network import plan_subnets
 from infra.job_pod import JobPod, SecretFile, job_spec
+from infra.stacks.cluster import enough_zones
 
 REQUIRED = {"region": "eu-west-1", "accountId": "123456789012", "owner": "x", "cluster": {"name": "platform"}}
 POD = JobPod(
@@ -44,6 +45,12 @@ def test_subnets_share_the_network_without_overlap(third: int, prefix: int) -> N
     assert all(subnet.subnet_of(network) for subnet in subnets)
     assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
     assert len({plan.role for plan in plans}) == len(plans)
+
+
+def test_a_region_with_too_few_zones_is_refused_by_name() -> None:
+    assert enough_zones(["a", "b", "c", "d"], "eu-west-1") == ["a", "b", "c", "d"]
+    with pytest.raises(pulumi.RunError, match=r"airflow-cluster:region: us-west-1: has 2 availability zones"):
+        enough_zones(["us-west-1a", "us-west-1c"], "us-west-1")
 
 
 def test_a_network_without_a_way_out_has_no_public_subnet() -> None:

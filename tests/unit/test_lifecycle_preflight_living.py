@@ -79,6 +79,11 @@ def test_all_of_it_is_told_at_once() -> None:
     assert all(key in row.detail for key in ("airflow:region", "storageGib", "postgresMajor"))
 
 
+def test_a_restored_instance_names_no_size() -> None:
+    restored = {**STATE[2], "inputs": {"engineVersion": "15"}}
+    assert judge(state=[*STATE[:2], restored], database=database(storageGib=20)).outcome is Outcome.PASSED
+
+
 def test_an_instance_that_was_replaced_does_not_count() -> None:
     old = {**STATE[2], "inputs": {"allocatedStorage": 500.0, "engineVersion": "17"}, "delete": True}
     assert judge(state=[*STATE, old]).outcome is Outcome.PASSED
