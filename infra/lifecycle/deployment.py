@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable
 
 from infra import config, naming
-from infra.lifecycle import chart_source, checkout, doctor, environments, parameter_secrets, recovery_set
+from infra.lifecycle import (
+    chart_source,
+    checkout,
+    doctor,
+    environments,
+    parameter_secrets,
+    recovery_set,
+    trailing_logs,
+)
 from infra.lifecycle.canary_run import run_canary
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject, progress_line
@@ -185,6 +193,8 @@ def _deploy_environment(project: PulumiProject, stack: str, chosen: EnvironmentS
     wanted = parameter_secrets.expected_names(chosen, names)
     project.select(stack)
     parameter_secrets.settle(chosen.region, wanted, lambda: project.ids(stack), say)
+    logs = trailing_logs.expected_names(chosen, names)
+    trailing_logs.settle(chosen.region, logs, lambda: project.ids(stack), say)
     _deploy(project, stack)
 
 

@@ -249,6 +249,7 @@ def _up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: dict[str, tupl
     _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": cluster})
     monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: [])
     monkeypatch.setattr(deployment.parameter_secrets, "settle", lambda *_: None)
+    monkeypatch.setattr(deployment.trailing_logs, "settle", lambda *_: None)
     monkeypatch.setattr(deployment, "run_canary", lambda exports, say: [Row.judged("run", True, "ok")])
     deployment.up("staging")
     return _changes(tmp_path)
@@ -273,6 +274,7 @@ def test_a_failed_canary_fails_the_deployment(tmp_path: Path, monkeypatch: pytes
     _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": there})
     monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: [])
     monkeypatch.setattr(deployment.parameter_secrets, "settle", lambda *_: None)
+    monkeypatch.setattr(deployment.trailing_logs, "settle", lambda *_: None)
     red = [Row.judged("log of read in S3", False, "there is no object")]
     monkeypatch.setattr(deployment, "run_canary", lambda exports, say: red)
     with pytest.raises(LifecycleError, match="the canary failed: log of read in S3"):
