@@ -62,6 +62,14 @@ class ProjectFiles:
         given = self._read(stack, stack_files.read)
         return {**defaults, **{self._key(key): value for key, value in given.items()}}
 
+    def document(self, stack: str) -> dict[str, Any]:
+        """The whole file of `stack`, as it is written.
+
+        Raises:
+            LifecycleError: the stack has no file, or its file is no YAML as the engine reads it.
+        """
+        return self._read(stack, stack_files.document)
+
     def secrets_provider(self, stack: str) -> str | None:
         """What encrypts the secrets of `stack` by its file; None where the file doesn't say.
 

@@ -14,6 +14,7 @@ from infra.key_ring import RotatedKey
 from infra.lifecycle import (
     baseline,
     deployment,
+    derived_stack,
     doctor,
     environments,
     opening,
@@ -178,6 +179,17 @@ def config(stack: Stack) -> None:
 def values(stack: Stack) -> None:
     """Print the environment's chart values, from its files alone."""
     print(rendering.rendered_values(stack), end="")
+
+
+@app.command()
+def derive(
+    stack: Annotated[str, typer.Argument(help="The environment to write a file for, such as pr-7.")],
+    source: Annotated[str, typer.Option("--from", help="The stack whose file is taken over.")],
+) -> None:
+    """Write the stack file of a disposable environment that is like another one; nothing is deployed."""
+    path, left_out = derived_stack.derive(stack, source)
+    kept = f"; not shareable, so left out: {', '.join(left_out)}" if left_out else ""
+    report.console.print(f"{path.name} is written{kept}.", markup=False)
 
 
 @app.command()

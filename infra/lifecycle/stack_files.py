@@ -45,14 +45,26 @@ def read(content: bytes) -> dict[str, Any]:
     return _config(_document(content, mistakes), mistakes)
 
 
+def document(content: bytes) -> dict[str, Any]:
+    """Return a whole stack file as it is written: `config` with its values, and what encrypts them.
+
+    Raises:
+        StackFileError: with all mistakes that can be told apart.
+    """
+    mistakes: list[str] = []
+    found = _document(content, mistakes)
+    _config(found, mistakes)
+    return found if isinstance(found, dict) else {}
+
+
 def secrets_provider(content: bytes) -> str | None:
     """Return what encrypts the stack's secrets by its file, such as awskms://alias/NAME?region=REGION.
 
     Raises:
         StackFileError: the file is no YAML.
     """
-    document = _document(content, [])
-    found = document.get("secretsprovider") if isinstance(document, dict) else None
+    whole = _document(content, [])
+    found = whole.get("secretsprovider") if isinstance(whole, dict) else None
     return str(found) if found else None
 
 

@@ -71,7 +71,7 @@ def test_the_workflows_commands_exist() -> None:
     steps = yaml.safe_load(text)["jobs"]["environment"]["steps"]
     scripts = "\n".join(step["run"] for step in steps if "run" in step)
     used = re.findall(r"airflow-env ([a-z-]+) \S+((?: --[a-z-]+)*)", scripts)
-    assert {name for name, _ in used} == {"up", "down", "recover"}
+    assert {name for name, _ in used} == {"up", "down", "recover", "derive"}
     for name, options in used:
         known = {option for item in commands.commands[name].params for option in item.opts}
         assert set(options.split()) <= known
