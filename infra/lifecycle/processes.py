@@ -112,22 +112,27 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bo
     A thread reads: an interrupt in the midst of reading would lose what the program says of its end.
     """
 
-    def read() -> None:
-        for line in process.stdout or ():
-            on_line(line.rstrip("\n"))
+    # A join that is interrupted takes the thread for ended (https://bugs.python.org/issue45274).
+    all_read = threading.Event()
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    interrupted = False
-    while reader.is_alive():
+    def read() -> None:
         try:
-            reader.join()
+            for line in process.stdout or ():
+                on_line(line.rstrip("\n"))
+        finally:
+            all_read.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    interrupted = False
+    while not all_read.is_set():
+        try:
+            all_read.wait()
         except (KeyboardInterrupt, Terminated) as signalled:
+            if isinstance(signalled, Terminated):
+                process.send_signal(signal.SIGINT)
             if interrupted:
                 raise
             interrupted = True
-            if isinstance(signalled, Terminated):
-                process.send_signal(signal.SIGINT)
             on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
     return interrupted
 

@@ -27,6 +27,19 @@ time.sleep(600)
 """
 
 
+# What is in progress takes long; as `pulumi up` does, it waits no longer when it is interrupted again.
+LONG = """
+import signal, sys, time
+def first(*_):
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(3))
+    print("cancelling", flush=True)
+signal.signal(signal.SIGINT, first)
+print("ready", flush=True)
+for _ in range(600):
+    time.sleep(1)
+"""
+
+
 def test_output_fails_with_what_the_program_said() -> None:
     with pytest.raises(LifecycleError, match="exit code 3: out of order"):
         processes.output(
@@ -73,3 +86,24 @@ except LifecycleError as error:
     assert "cancelling" in said
     assert "told: " in said
     assert "was interrupted and has ended" in said
+
+
+def test_a_second_end_does_not_wait(tmp_path: Path) -> None:
+    """SIGTERM reaches the command alone, so it is passed on the second time, too."""
+    script = tmp_path / "long.py"
+    script.write_text(LONG)
+    driver = f"""
+import signal, sys
+from infra.lifecycle import cli, processes
+signal.signal(signal.SIGTERM, cli._terminate)
+processes.stream((sys.executable, {str(script)!r}), lambda line: print(line, flush=True))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", driver], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as command:
+        assert command.stdout is not None
+        for line in ("ready\n", "cancelling\n"):
+            while command.stdout.readline() != line:
+                assert command.poll() is None
+            command.terminate()
+        assert command.wait(timeout=30) != 0
