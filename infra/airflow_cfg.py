@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -67,6 +68,7 @@ class _Setting:
     overrides: bool = field(default=False)
 
 
+@cache
 def load_catalogue(airflow_version: str, directory: Path = CONFIG_DIRECTORY) -> OptionCatalogue:
     """The option catalogue of an Airflow version, by its minor (3.2.2 -> options/3.2.json).
 
