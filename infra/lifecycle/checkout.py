@@ -88,7 +88,8 @@ class ProjectFiles:
             known = ", ".join(self.stack_names()) or "none"
             raise LifecycleError(
                 f"There is no stack file {path.name}; stacks with a file: {known}.",
-                "Name one of them, or copy one and change its parameters.",
+                f"Name one of them, bring one back that was deleted (`git restore {path.name}`), or copy one "
+                "and change its parameters.",
             )
         try:
             return reader(path.read_bytes())

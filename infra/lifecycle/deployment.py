@@ -94,8 +94,9 @@ def down(stack: str, *, retire: bool = False) -> None:
             deleted); or a deletion failed.
     """
     project = environments.project()
-    if stack not in project.stacks():
-        console.print(f"{stack} is not there.")
+    stacks = project.stacks()
+    if stack not in stacks:
+        console.print(f"{stack} is not there. Environments of this backend: {', '.join(stacks) or 'none'}.")
         return
     refuse_unsettled(stack, project)
     if not retire:
@@ -204,8 +205,13 @@ def _deploy(project: PulumiProject, stack: str) -> None:
 
 
 def _destroy(project: PulumiProject, stack: str) -> None:
+    file = project.directory / f"Pulumi.{stack}.yaml"
+    had_file = file.is_file()
     project.destroy(stack, progress())
     project.remove(stack)
+    if not had_file:
+        # Somebody deleted it; the CLI writes one with nothing but the key of the stack's secrets.
+        file.unlink(missing_ok=True)
 
 
 def progress() -> Callable[[str], None]:

@@ -162,6 +162,25 @@ def test_down_removes_the_stack_and_keeps_its_file(tmp_path: Path, monkeypatch: 
     assert "--preserve-config" in removal
 
 
+def test_a_stack_file_that_was_deleted_does_not_come_back(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To destroy a stack without a file, the CLI writes one."""
+    file = project / "Pulumi.staging.yaml"
+    table = {"stack ls": _listing("staging"), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    really = deployment.PulumiProject.destroy
+
+    def destroy(*arguments: Any) -> None:
+        file.write_text("encryptionsalt: v1:abc")
+        really(*arguments)
+
+    monkeypatch.setattr(deployment.PulumiProject, "destroy", destroy)
+    file.unlink()
+    deployment.down("staging")
+    assert not file.exists()
+
+
 @pytest.mark.usefixtures("project")
 def test_a_failed_destroy_keeps_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = {
