@@ -7,12 +7,15 @@ It is disposable, has no host of its own, and takes over those Variables and Con
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from infra.lifecycle import checkout
 from infra.lifecycle.errors import LifecycleError
 
+# https://www.pulumi.com/docs/iac/concepts/stacks/#create-a-stack
+_STACK_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _PARAMETERS: Final = ("variables", "connections")
 # What belongs to one environment alone: its address, its identity, what it was restored from.
 _OWN: Final = ("access", "deploymentId", "retire", "alarms")
@@ -25,8 +28,14 @@ def derive(stack: str, source: str) -> tuple[Path, list[str]]:
         The file, and the parameters that were left out, as variables.NAME and connections.NAME.
 
     Raises:
-        LifecycleError: `source` has no file or a wrong one, or `stack` has a file that says something else.
+        LifecycleError: `stack` is no name; `source` has no file or a wrong one; or `stack` has a file that
+            says something else.
     """
+    if not _STACK_NAME.fullmatch(stack):
+        raise LifecycleError(
+            f"{stack!r} is no name of a stack; allowed: up to 100 letters, digits, _ . and -.",
+            "Take another.",
+        )
     files = checkout.environment_files()
     content, left_out = derived(files.document(source), files.name)
     target = files.path(stack)

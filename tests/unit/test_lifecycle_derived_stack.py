@@ -77,3 +77,9 @@ def test_a_file_that_says_something_else_is_not_overwritten(project: Path) -> No
     (project / "Pulumi.pr-7.yaml").write_text("config: {}\n")
     with pytest.raises(LifecycleError, match="is there already"):
         derived_stack.derive("pr-7", "source")
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a b", "x" * 101])
+def test_what_is_no_name_of_a_stack_is_refused(project: Path, name: str) -> None:
+    with pytest.raises(LifecycleError, match="is no name of a stack"):
+        derived_stack.derive(name, "source")
