@@ -181,7 +181,10 @@ def print_access(stack: str) -> None:
     exports = environments.exports(stack)
     chosen = environments.settings(stack)
     # Without an ingress the address is one of this machine's own, which the command below serves.
-    served = "" if chosen.access.host else f", while `airflow-env open {stack}` runs"
+    served = f", while `airflow-env open {stack}` runs"
+    if chosen.access.host:
+        # The load balancer takes minutes more, and the host's DNS record is nobody's but the user's.
+        served = f"; if it does not answer: `airflow-env open {stack}` says why"
     console.print(f"Airflow {exports.airflow_version} runs in namespace {exports.namespace}.")
     console.print(f"  URL:      {exports.airflow_url}{served}")
     console.print(f"  User:     {chosen.administrator.username}")

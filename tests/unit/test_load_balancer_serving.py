@@ -73,11 +73,13 @@ class Balancer:
     listener: Listener
     files: TlsFiles
 
-    def ask(self, name: str, targets: list[tuple[str, int]]) -> httpx.Response:
+    def ask(
+        self, name: str, targets: list[tuple[str, int]], content: str | Iterator[bytes] = "said"
+    ) -> httpx.Response:
         """A request to `name`, verified for that name, while the pods of the rule are these."""
         self.listener.use(self.files, Routing((Rule((OTHER,), ("/*",), TARGET),), {TARGET: targets}))
         return self.client.post(
-            "/auth/token?x=%2F", content="said", headers={"Host": name}, extensions={"sni_hostname": name}
+            "/auth/token?x=%2F", content=content, headers={"Host": name}, extensions={"sni_hostname": name}
         )
 
 
@@ -104,8 +106,9 @@ def balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
     health.stop()
 
 
-def test_a_request_reaches_a_pod_as_it_was_sent(balancer: Balancer, pod: int) -> None:
-    answer = balancer.ask(OTHER, [("127.0.0.1", pod)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_reaches_a_pod_as_it_was_sent(balancer: Balancer, pod: int, chunked: bool) -> None:
+    answer = balancer.ask(OTHER, [("127.0.0.1", pod)], iter([b"sa", b"id"]) if chunked else "said")
     assert answer.status_code == 201
     got = answer.json()
     assert (got["path"], got["body"]) == ("/auth/token?x=%2F", "said")

@@ -100,7 +100,9 @@ class Application:
         if query and "?" not in path:
             path = f"{path}?{query}"
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = environ["wsgi.input"].read(length) if length else None
+        # A body in chunks has no length; it ends by itself.
+        chunked = str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower() == "chunked"
+        body = environ["wsgi.input"].read(*(() if chunked else (length,))) if length or chunked else None
         return self._pool.urlopen(
             environ["REQUEST_METHOD"],
             f"http://{address}:{port}{path}",
