@@ -10,9 +10,16 @@ import pulumi
 
 VARIABLE: Final = "RDS_CA_BUNDLE"
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
-DOWNLOAD: Final = "https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem"
+_HOST: Final = "truststore.pki.rds.amazonaws.com"
+_GOVERNMENT_HOST: Final = "truststore.pki.{region}.rds.amazonaws.com"
 # A ConfigMap holds 1 MiB at most.
 LIMIT_BYTES: Final = 900_000
+
+
+def download_url(region: str) -> str:
+    """Return where AWS keeps the bundle of a region; GovCloud's regions have a host each."""
+    host = _GOVERNMENT_HOST.format(region=region) if region.startswith("us-gov-") else _HOST
+    return f"https://{host}/{region}/{region}-bundle.pem"
 
 
 def read_ca_bundle(path: str, *, root: Path, region: str, environment: Mapping[str, str]) -> str:
@@ -30,7 +37,7 @@ def read_ca_bundle(path: str, *, root: Path, region: str, environment: Mapping[s
     """
     file = Path(environment[VARIABLE]) if environment.get(VARIABLE) else root / path
     source = VARIABLE if environment.get(VARIABLE) else "airflow:database.caBundle"
-    get = f"get it with: curl --fail --output {file} {DOWNLOAD.format(region=region)}"
+    get = f"get it with: curl --fail --output {file} {download_url(region)}"
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from policy import documents, network
 from policy.model import Check, Level, Look, Program, at, beside, every, of, together
@@ -20,6 +21,10 @@ VERSIONING: Final = "aws:s3/bucketVersioning:BucketVersioning"
 SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type token
 EKS: Final = network.CLUSTER
 REGISTRY: Final = "aws:ecr/repository:Repository"
+PGBOUNCER: Final = "airflow-pgbouncer"
+PGBOUNCER_VERIFIES: Final = "server_tls_sslmode = verify-full"
+# Of psycopg2's URL, and of asyncpg's.
+VERIFIED: Final = frozenset({"sslmode=verify-full", "ssl=verify-full"})
 SUPPORTED_KUBERNETES: Final = ("1.33", "1.34", "1.35")
 
 
@@ -90,10 +95,21 @@ def _airflow(program: Program) -> Iterator[str]:
                 yield f"{release.name}: {path} is {at(values, path)!r}"
         if at(values, "createUserJob.defaultUser.enabled") is True:
             yield f"{release.name}: has a default user"
+    yield from _unverified_sessions(program)
+
+
+def _unverified_sessions(program: Program) -> Iterator[str]:
+    """Who opens a session with the database verifies its certificate: Airflow, or PgBouncer for it."""
     for secret in of(program, "kubernetes:core/v1:Secret"):
-        url = str((secret.inputs.get("stringData") or {}).get("connection", ""))
-        if "@database.example" in url and "sslmode=verify-full" not in url:
-            yield f"{secret.name}: does not verify the database's certificate"
+        texts = secret.inputs.get("stringData") or {}
+        for key in ("connection", "connection-async"):
+            url = urlsplit(str(texts.get(key, "")))
+            # PgBouncer is asked within the namespace, without TLS; its own session is looked at below.
+            direct = url.hostname not in (None, PGBOUNCER, "127.0.0.1")
+            if direct and not VERIFIED & set(url.query.split("&")):
+                yield f"{secret.name}: {key} does not verify the database's certificate"
+        if "pgbouncer.ini" in texts and PGBOUNCER_VERIFIES not in str(texts["pgbouncer.ini"]):
+            yield f"{secret.name}: PgBouncer does not verify the database's certificate"
 
 
 def _tags(program: Program) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pulumi
 
 from infra import chart_values, config
 from infra.airflow_cfg import AirflowCfg
-from infra.ca_bundle import DOWNLOAD, read_ca_bundle
+from infra.ca_bundle import download_url, read_ca_bundle
 from infra.chart_values_rules import check_schema, load_schema
 from infra.cluster_settings import ClusterProjectSettings
 from infra.connection_budget import connection_budget
@@ -28,7 +28,7 @@ NAMES: Final = ("airflow.cfg", "chart values", "connections", "certificate autho
 def rows(stack: str, chosen: EnvironmentSettings) -> list[Row]:
     """Judge airflow.cfg, chart values, connections, certificate authorities, and the cluster's stack file."""
     configuration, values, connections, authorities, _ = NAMES
-    get = f"Put the bundle of the region there: {DOWNLOAD.format(region=chosen.region)}"
+    get = f"Put the bundle of the region there: {download_url(chosen.region)}"
     bundle = _row(authorities, lambda: _authorities(chosen), get)
     try:
         sections = rendering.sections_of(stack, chosen)

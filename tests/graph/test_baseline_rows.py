@@ -86,6 +86,23 @@ def test_a_database_is_for_groups_and_every_rule_of_a_bucket_is_looked_at(graph_
     assert _outcomes(spoilt("remote-logs-lifecycle", rules=[first, endless]), 23) == {Outcome.FAILED}
 
 
+@pytest.mark.parametrize(
+    ("secret", "texts"),
+    [
+        ("secrets-metadata-secret", {"connection": "postgresql://a:b@some-host/x?sslmode=require"}),
+        ("secrets-metadata-secret", {"connection-async": "postgresql+asyncpg://a:b@some-host/x?ssl=require"}),
+        ("pgbouncer-config-secret", {"pgbouncer.ini": "server_tls_sslmode = prefer"}),
+    ],
+)
+def test_a_session_that_is_not_verified_is_found(
+    secret: str, texts: dict[str, str], graph_of: GraphOf
+) -> None:
+    program = _persistent(graph_of).resources
+    changed = [replace(one, inputs={"stringData": texts}) if one.name == secret else one for one in program]
+    assert changed != list(program)
+    assert _outcomes(baseline.rows(changed, ["persistent"]), 45) == {Outcome.FAILED}
+
+
 def test_one_wrong_input_turns_exactly_its_row_red(graph_of: GraphOf) -> None:
     rows = baseline.rows(_deployed(_persistent(graph_of), publiclyAccessible=True), ["persistent"])
     [red] = [row for row in rows if row.outcome is Outcome.FAILED]

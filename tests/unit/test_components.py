@@ -120,6 +120,18 @@ def test_a_restored_instance_begins_with_its_snapshots_size() -> None:
     assert storage_size(settings.database) == {}
 
 
+@pytest.mark.parametrize(
+    ("region", "host"),
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
+    [
+        ("eu-west-1", "truststore.pki.rds.amazonaws.com"),
+        ("us-gov-west-1", "truststore.pki.us-gov-west-1.rds.amazonaws.com"),
+    ],
+)
+def test_each_partition_has_its_own_place_of_certificates(region: str, host: str) -> None:
+    assert ca.download_url(region) == f"https://{host}/{region}/{region}-bundle.pem"
+
+
 def test_job_pods_fit_restricted_pod_security() -> None:
     # The rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
     pod = job_spec(POD, deadline_seconds=60, retries=1)["template"]["spec"]
