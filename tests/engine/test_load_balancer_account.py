@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aws_api_server import REGION, Account, postgres_directory
-from aws_contract import DOCS, make_role, message_of, trust
+from aws_contract import DOCS, make_role, message_of, refused, trust
 from botocore.exceptions import ClientError
 from embedded.aws_api.certificate_keys import file_of
 from embedded.certificates import issue
@@ -103,6 +103,11 @@ def everything(account: Account, network: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.contract(
+    "acm",
+    "A certificate that a load balancer uses is not deleted: ResourceInUseException, HTTP 400",
+    f"{DOCS}/acm/latest/APIReference/API_DeleteCertificate.html",
+)
+@pytest.mark.contract(
     "elasticloadbalancing",
     "A load balancer holds its subnets, its security group and its VPC until it is deleted",
     f"{DOCS}/elasticloadbalancing/latest/application/load-balancer-delete.html",
@@ -128,6 +133,10 @@ def test_a_load_balancer_is_made_kept_and_removed(
     assert {one["Target"]["Id"] for one in health} == {"10.0.0.2", "10.0.0.3"}
     [described] = elb.describe_tags(ResourceArns=[shown["LoadBalancerArn"]])["TagDescriptions"]
     assert {"Key": "eks:eks-cluster-name", "Value": NAME} in described["Tags"]
+    acm = account.client("acm")
+    described = acm.describe_certificate(CertificateArn=certificate)["Certificate"]
+    assert described["InUseBy"] == [shown["LoadBalancerArn"]]
+    assert refused(acm, "delete_certificate", CertificateArn=certificate) == ("ResourceInUseException", 400)
     for call, parameters in (
         ("delete_subnet", {"SubnetId": network["subnets"][0]}),
         ("delete_security_group", {"GroupId": shown["SecurityGroups"][0]}),
@@ -146,6 +155,7 @@ def test_a_load_balancer_is_made_kept_and_removed(
     balancers.remove("airflow")
     balancers.remove("airflow")
     assert everything(account, network) == before
+    assert acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"] == []
 
 
 @pytest.mark.contract(

@@ -12,6 +12,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from embedded.aws_api import (
     certificate_keys,
+    certificates_in_use,
     controller_sessions,
     deployer,
     ecr_pull_through,
@@ -41,6 +42,7 @@ _MENDED = (
     s3_defaults,
     paced_network,
     load_balancer_names,
+    certificates_in_use,
 )
 
 

@@ -7,6 +7,7 @@ comes from, and docs/aws-contract.md lists the behaviours with the tests that ho
 from embedded.aws_api.application import Refusal
 from embedded.aws_api.operations import Operation
 from embedded.aws_api.refusals import (
+    acm,
     ec2,
     eks,
     iam,
@@ -23,7 +24,7 @@ from embedded.aws_api.refusals.rules import Rules
 
 _RULES: Rules = {}
 # Names first: AWS validates a request before it looks at what is there.
-for _module in (names, ec2, eks, iam, kms, rds, s3, secretsmanager, sns, sts, key_users):
+for _module in (names, acm, ec2, eks, iam, kms, rds, s3, secretsmanager, sns, sts, key_users):
     for _operation, _rules in _module.RULES.items():
         _RULES.setdefault(_operation, ())
         _RULES[_operation] += _rules
