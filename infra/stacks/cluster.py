@@ -49,7 +49,15 @@ def deploy() -> None:
         pulumi.export("runnerInstanceId", runner.instance_id)
         pulumi.export("runnerRoleArn", runner.role_arn)
     kubeconfig = kubeconfig_of(cluster, settings.region)
-    cluster_provider = kubernetes.Provider("kubernetes", kubeconfig=kubeconfig, enable_server_side_apply=True)
+    cluster_provider = kubernetes.Provider(
+        "kubernetes",
+        kubeconfig=kubeconfig,
+        enable_server_side_apply=True,
+        # AWS says to apply the switch of network policies, not to create it: whether EKS has made that
+        # ConfigMap is its own affair. All other objects of a new cluster are ours.
+        # https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html
+        upsert_existing_objects=True,
+    )
     on_kubernetes = pulumi.ResourceOptions(provider=cluster_provider)
     objects = ClusterObjects("objects", objects_args(settings, network, cluster, key), on_kubernetes)
     whole: list[pulumi.Resource] = [key, network, cluster, registry, objects]

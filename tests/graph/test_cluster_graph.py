@@ -151,6 +151,11 @@ def test_nodes_are_private_encrypted_and_enforce_network_policies(cluster_graph:
     assert pool["nodeClassRef"]["name"] == "objects-node-class-id"
 
 
+def test_what_eks_has_made_already_is_taken_over(cluster_graph: Graph) -> None:
+    (provider,) = cluster_graph.of("pulumi:providers:kubernetes")
+    assert json.loads(provider.inputs["upsertExistingObjects"]) is True
+
+
 def test_environments_share_one_internal_load_balancer(cluster_graph: Graph) -> None:
     parameters = cluster_graph.one("objects-load-balancer").inputs
     assert parameters["spec"]["scheme"] == "internal"
