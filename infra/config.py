@@ -38,6 +38,8 @@ NAMESPACE: Final = "airflow"
 # Namespaces that others read: the engine, and providers.
 # https://www.pulumi.com/docs/iac/concepts/config/#configuration-keys
 FOREIGN_NAMESPACES: Final = ("pulumi", "aws", "kubernetes")
+# Keys by which others are judged.
+DECISIVE: Final = ("durability",)
 # This repository's projects, for a key that stands in the other one's file.
 _FILES: Final = {NAMESPACE: "Pulumi.STACK.yaml", "airflow-cluster": "cluster/Pulumi.STACK.yaml"}
 
@@ -174,7 +176,10 @@ def parse_as(
         document = json.dumps(values, default=str, ensure_ascii=False).encode()
         settings = model.model_validate_json(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        found = messages.mistakes(error.errors(include_url=False))
+        errors = error.errors(include_url=False)
+        found = messages.mistakes(errors)
+        broken = {str(item["loc"][0]) for item in errors if item["loc"]}
+        found += _between_the_others(model, values, broken, messages)
     except (ValueError, TypeError, RecursionError):
         found = [
             Mistake(f"{namespace}:{key if _is_text(key) else ascii(key)}", None, problem)
@@ -189,6 +194,27 @@ def parse_as(
     if mistakes or settings is None:
         raise SettingsError(mistakes)
     return settings
+
+
+def _between_the_others(
+    model: type[BaseModel], values: Mapping[str, object], broken: set[str], messages: Messages
+) -> list[Mistake]:
+    """What is wrong between the keys that are right by themselves; `broken` ones are left out.
+
+    Nothing is said where a default in a broken key's place would make others wrong.
+    """
+    fields = fields_of(model)
+    if not broken or any(key in DECISIVE or (key in fields and fields[key].is_required()) for key in broken):
+        return []
+    rest = {key: value for key, value in values.items() if key not in broken}
+    try:
+        model.model_validate_json(
+            json.dumps(rest, default=str, ensure_ascii=False), by_alias=True, by_name=False
+        )
+    except ValidationError as error:
+        found = messages.mistakes(error.errors(include_url=False))
+        return [mistake for mistake in found if messages.top_of(mistake) not in broken]
+    return []
 
 
 def _override_mistakes(values: Mapping[str, object]) -> list[Mistake]:

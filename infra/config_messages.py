@@ -83,6 +83,10 @@ class Messages:
         """The key as a stack file has it."""
         return f"{self.namespace}:{'.'.join(location)}"
 
+    def top_of(self, mistake: Mistake) -> str:
+        """The top-level key of a mistake, without the namespace."""
+        return mistake.key.removeprefix(f"{self.namespace}:").partition(".")[0]
+
     def _of(self, error: ErrorDetails) -> list[Mistake]:
         location = [str(part) for part in error["loc"] if part != "[key]"]
         if error["type"] == "inconsistent":
