@@ -6,7 +6,6 @@ Each check returns one row and raises nothing; a check that cannot be made yet s
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -34,7 +33,7 @@ from infra.lifecycle import (
 )
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
-from infra.lifecycle.pulumi_project import PulumiProject, backend_url
+from infra.lifecycle.pulumi_project import PulumiProject, backend_url, passphrase_given
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock, locks
 from infra.settings import EnvironmentSettings
@@ -225,8 +224,7 @@ def _secrets(stack: str, chosen: EnvironmentSettings) -> Row:
         for project, files, name in made
         if name not in project.stacks()
     }
-    passphrase = bool({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys())
-    return preflight_backend.secrets_row(backend_url(), providers, passphrase)
+    return preflight_backend.secrets_row(backend_url(), providers, passphrase_given())
 
 
 def _token_plugin(region: str) -> Row:

@@ -65,11 +65,12 @@ class PulumiProject:
     def select(self, stack: str) -> None:
         """Make `stack` in the backend unless it is there; its file says what encrypts its secrets.
 
-        `stack select --create` does not look at that line, and takes a passphrase.
+        `stack select --create` does not look at that line, and takes a passphrase. One in the environment
+        wins: who sets it, as the embedded cloud does, has no use for the account's key.
         """
         files = ProjectFiles(self.directory)
         provider = files.secrets_provider(stack) if files.path(stack).is_file() else None
-        if provider is not None and stack not in self.stacks():
+        if provider is not None and not passphrase_given() and stack not in self.stacks():
             self._output("stack", "init", stack, "--secrets-provider", provider, "--non-interactive")
         self._output("stack", "select", "--create", stack, "--non-interactive")
 
@@ -210,6 +211,14 @@ class PulumiProject:
         return processes.output(
             ("pulumi", *arguments), directory=self.directory, timeout_seconds=seconds, stdin=stdin
         )
+
+
+def passphrase_given() -> bool:
+    """Whether the environment has a passphrase that encrypts secrets of stacks.
+
+    https://www.pulumi.com/docs/iac/cli/environment-variables/
+    """
+    return bool({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys())
 
 
 def progress_line(line: str, seconds: float) -> str | None:

@@ -106,6 +106,14 @@ def test_the_stack_file_says_what_encrypts_the_secrets(
     assert project.stacks() == ["one"]
 
 
+def test_a_passphrase_of_the_environment_wins(project: PulumiProject) -> None:
+    """The embedded cloud sets one: a key of the real account is nothing that it could ask."""
+    file = project.directory / "Pulumi.one.yaml"
+    file.write_text(f"secretsprovider: awskms://alias/elsewhere?region={REGION}\n{file.read_text()}")
+    project.select("one")
+    assert project.stacks() == ["one"]
+
+
 # Forms in which YAML's versions differ, and what the engine writes itself.
 FORMS = """config:
   tiny:account: 123456789012
