@@ -132,7 +132,9 @@ class PulumiProject:
     def take_in(self, stack: str, found: Sequence[tuple[PlannedCreate, str]]) -> None:
         """Write resources and their ids into the state; a refresh fills in the rest."""
         exported = json.loads(self._output("stack", "export", "--stack", stack))
-        exported["deployment"]["resources"] += [{**planned.resource, "id": id_} for planned, id_ in found]
+        state, added = exported["deployment"], [{**planned.resource, "id": id_} for planned, id_ in found]
+        # An empty state has no list of resources.
+        state["resources"] = [*(state.get("resources") or []), *added]
         self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
 
     def cancel(self, stack: str) -> None:
@@ -151,6 +153,9 @@ class PulumiProject:
         """
         exported = json.loads(self._output("stack", "export", "--stack", stack))
         state = exported["deployment"]
+        if state is None:
+            # A stack that was made and never deployed, by a run that was killed at its beginning.
+            return
         for operation in state.pop("pending_operations", None) or []:
             resource = operation["resource"]
             if operation["type"] == "creating" and resource["urn"] in ids:

@@ -77,6 +77,16 @@ def test_a_stack_lives_and_dies_and_its_file_stays(project: PulumiProject) -> No
     assert file.is_file()
 
 
+def test_a_run_that_died_before_its_first_step_is_recovered(project: PulumiProject) -> None:
+    """The stack is there, and the state knows nothing yet."""
+    project.select("one")
+    assert project.pending_creates("one") == []
+    project.adopt("one", {})
+    project.refresh("one", lambda _: None)
+    project.up("one", lambda _: None)
+    assert project.outputs("one") == {"clusterName": "shared"}
+
+
 def test_a_failed_program_is_an_error_that_points_to_its_diagnostics(project: PulumiProject) -> None:
     file = project.directory / "Pulumi.one.yaml"
     file.write_text("config:\n  tiny:fail: 'true'\n")
