@@ -8,26 +8,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
 # Label of every environment's namespace.
 ENVIRONMENT_LABEL: Final = ("app.kubernetes.io/part-of", "airflow-environments")
-
-
 # A change of a cluster's configuration takes EKS minutes.
 UPDATE_SECONDS: Final = 1200
 POLL_SECONDS: Final = 5.0
 
 
-class EnvironmentsRemainError(Exception):
-    """The cluster may not go: environments are on it."""
+class ClusterInUseError(Exception):
+    """The cluster may not go: environments are on it, or load balancers of its are in the network."""
 
 
-def refusal(cluster: str, namespaces: Sequence[str]) -> str:
-    """Return the sentence that a deletion stops with."""
+def environments_refusal(cluster: str, namespaces: Sequence[str]) -> str:
+    """Return the sentences that a deletion stops with while there are environments."""
     found = ", ".join(sorted(namespaces))
     return (
         f"cluster {cluster} holds {len(namespaces)} environment(s): namespace {found}. "
@@ -35,12 +36,8 @@ def refusal(cluster: str, namespaces: Sequence[str]) -> str:
     )
 
 
-class LoadBalancersRemainError(Exception):
-    """The cluster may not go: load balancers of its are in the network."""
-
-
-def balanced_refusal(cluster: str, objects: Sequence[str]) -> str:
-    """Return the sentence that a deletion stops with while there are load balancers."""
+def load_balancers_refusal(cluster: str, objects: Sequence[str]) -> str:
+    """Return the sentences that a deletion stops with while there are load balancers."""
     found = ", ".join(sorted(objects))
     return (
         f"cluster {cluster} has load balancers, of {found}. Nothing of the cluster was deleted. Delete these "
@@ -81,42 +78,46 @@ class ClusterGuardProvider(ResourceProvider):
         """Refuse while there are environments, or load balancers of anybody; else end the logs.
 
         Raises:
-            EnvironmentsRemainError: with their namespaces.
-            LoadBalancersRemainError: with the objects that have them.
+            ClusterInUseError: with the namespaces, or the objects that have load balancers.
         """
         kubeconfig = str(_props["kubeconfig"])
-        namespaces = environment_namespaces(kubeconfig)
-        if namespaces:
-            raise EnvironmentsRemainError(refusal(_id, namespaces))
-        balanced = balanced_objects(kubeconfig)
-        if balanced:
-            raise LoadBalancersRemainError(balanced_refusal(_id, balanced))
+        in_use = use_of(_id, kubeconfig)
+        if in_use:
+            raise ClusterInUseError(in_use)
         end_logs(_id, region_of(kubeconfig))
 
 
-def environment_namespaces(kubeconfig: str) -> list[str]:
-    """Return the namespaces of environments in the cluster that a kubeconfig (JSON text) leads to."""
-    from kubernetes import client, config
+def use_of(cluster: str, kubeconfig: str) -> str | None:
+    """Return why the cluster behind a kubeconfig (JSON text) may not go; None where nothing is on it."""
+    from kubernetes import config
 
     api_client = config.new_client_from_config_dict(json.loads(kubeconfig))  # type: ignore[no-untyped-call]
     with api_client:
-        label = "=".join(ENVIRONMENT_LABEL)
-        found: Any = client.CoreV1Api(api_client).list_namespace(label_selector=label)
-        return [str(item.metadata.name) for item in found.items]
+        namespaces = environment_namespaces(api_client)
+        if namespaces:
+            return environments_refusal(cluster, namespaces)
+        objects = balanced_objects(api_client)
+        return load_balancers_refusal(cluster, objects) if objects else None
 
 
-def balanced_objects(kubeconfig: str) -> list[str]:
+def environment_namespaces(api_client: ApiClient) -> list[str]:
+    """Return the namespaces of environments."""
+    from kubernetes import client
+
+    found: Any = client.CoreV1Api(api_client).list_namespace(label_selector="=".join(ENVIRONMENT_LABEL))
+    return [str(item.metadata.name) for item in found.items]
+
+
+def balanced_objects(api_client: ApiClient) -> list[str]:
     """Return the Ingresses and Services for which a controller has made load balancers.
 
     https://docs.aws.amazon.com/eks/latest/userguide/delete-cluster.html
     """
-    from kubernetes import client, config
+    from kubernetes import client
 
-    api_client = config.new_client_from_config_dict(json.loads(kubeconfig))  # type: ignore[no-untyped-call]
-    with api_client:
-        ingresses: Any = client.NetworkingV1Api(api_client).list_ingress_for_all_namespaces()
-        services: Any = client.CoreV1Api(api_client).list_service_for_all_namespaces()
-        return [*held("Ingress", ingresses.items), *held("Service", services.items)]
+    ingresses: Any = client.NetworkingV1Api(api_client).list_ingress_for_all_namespaces()
+    services: Any = client.CoreV1Api(api_client).list_service_for_all_namespaces()
+    return [*held("Ingress", ingresses.items), *held("Service", services.items)]
 
 
 def held(kind: str, items: Sequence[Any]) -> list[str]:

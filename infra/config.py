@@ -69,7 +69,9 @@ def load_as(model: type[Settings], namespace: str) -> Settings:
     """
     texts = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     hidden = {key.partition(":")[2] for key in texts if runtime_config.is_config_secret(key)}
-    return _parse_keys(model, namespace, texts, hidden=hidden)
+    own, others = _split(namespace, texts)
+    decoded = {key: decode_as(model, key, text) for key, text in own.items()}
+    return parse_as(model, namespace, decoded, hidden=hidden, wrong=_unknown_namespaces(namespace, others))
 
 
 def parse_file(model: type[Settings], namespace: str, values: Mapping[str, object]) -> Settings:
@@ -83,39 +85,34 @@ def parse_file(model: type[Settings], namespace: str, values: Mapping[str, objec
     Raises:
         SettingsError: with all mistakes found, encrypted values that have to be known among them.
     """
-    prefix = f"{namespace}:"
-    own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    own, others = _split(namespace, values)
     opened, refused = encrypted_values.opened(model, own)
-    wrong = [Mistake(f"{prefix}{'.'.join(location)}", None, encrypted_values.HINT) for location in refused]
-    wrong += size_mistakes(values)
-    others = {key: value for key, value in values.items() if not key.startswith(prefix)}
-    return _parse_keys(
-        model,
-        namespace,
-        {**others, **{f"{prefix}{key}": value for key, value in opened.items()}},
-        wrong=wrong,
-    )
+    wrong = [Mistake(f"{namespace}:{'.'.join(where)}", None, encrypted_values.HINT) for where in refused]
+    wrong += [*size_mistakes(values), *_unknown_namespaces(namespace, others)]
+    decoded = {key: decode_as(model, key, value) for key, value in opened.items()}
+    return parse_as(model, namespace, decoded, wrong=wrong)
 
 
-def _parse_keys(
-    model: type[Settings],
-    namespace: str,
-    values: Mapping[str, object],
-    *,
-    hidden: Iterable[str] = (),
-    wrong: Iterable[Mistake] = (),
-) -> Settings:
-    """Return settings from values by key with namespace; other known namespaces have readers of their own."""
+def _split(namespace: str, values: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Values of a namespace by key without it, and the whole keys of the others."""
     prefix = f"{namespace}:"
     own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    return own, [key for key in values if not key.startswith(prefix)]
+
+
+def _unknown_namespaces(namespace: str, others: Iterable[str]) -> list[Mistake]:
+    """A mistake for each key that nobody reads; other known namespaces have readers of their own."""
     known = (namespace, *FOREIGN_NAMESPACES)
-    foreign = [
-        Mistake(key, None, _unknown_namespace(key.partition(":")[0], known))
-        for key in values
-        if key.partition(":")[0] not in known
+    return [
+        Mistake(key, None, _unknown_namespace(name, known))
+        for key in others
+        if (name := key.partition(":")[0]) not in known
     ]
-    decoded = {key: decode_as(model, key, value) for key, value in own.items()}
-    return parse_as(model, namespace, decoded, hidden=hidden, wrong=[*wrong, *foreign])
+
+
+def _unknown_namespace(name: str, known: Sequence[str]) -> str:
+    where = f"; its keys belong in {_FILES[name]}" if name in _FILES else nearest(name, known)
+    return f"unknown namespace{where}; allowed: {', '.join(known)}"
 
 
 def decode(key: str, text: object) -> object:
@@ -136,11 +133,6 @@ def decode_as(model: type[BaseModel], key: str, text: object) -> object:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _unknown_namespace(name: str, known: Sequence[str]) -> str:
-    where = f"; its keys belong in {_FILES[name]}" if name in _FILES else nearest(name, known)
-    return f"unknown namespace{where}; allowed: {', '.join(known)}"
 
 
 def parse(values: Mapping[str, object], *, hidden: Iterable[str] = ()) -> EnvironmentSettings:

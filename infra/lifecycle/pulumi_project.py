@@ -131,11 +131,7 @@ class PulumiProject:
 
     def take_in(self, stack: str, found: Sequence[tuple[PlannedCreate, str]]) -> None:
         """Write resources and their ids into the state; a refresh fills in the rest."""
-        exported = json.loads(self._output("stack", "export", "--stack", stack))
-        state, added = exported["deployment"], [{**planned.resource, "id": id_} for planned, id_ in found]
-        # An empty state has no list of resources.
-        state["resources"] = [*(state.get("resources") or []), *added]
-        self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
+        self._add(stack, self._exported(stack), [{**planned.resource, "id": id_} for planned, id_ in found])
 
     def cancel(self, stack: str) -> None:
         """Release the stack's locks."""
@@ -151,16 +147,14 @@ class PulumiProject:
             stack: name of the stack.
             ids: URN -> id of resources that may have been made.
         """
-        exported = json.loads(self._output("stack", "export", "--stack", stack))
-        state = exported["deployment"]
-        if state is None:
+        exported = self._exported(stack)
+        if exported["deployment"] is None:
             # A stack that was made and never deployed, by a run that was killed at its beginning.
             return
-        for operation in state.pop("pending_operations", None) or []:
-            resource = operation["resource"]
-            if operation["type"] == "creating" and resource["urn"] in ids:
-                state["resources"].append({**resource, "id": ids[resource["urn"]]})
-        self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
+        operations = exported["deployment"].pop("pending_operations", None) or []
+        begun = [item["resource"] for item in operations if item["type"] == "creating"]
+        made = [{**resource, "id": ids[resource["urn"]]} for resource in begun if resource["urn"] in ids]
+        self._add(stack, exported, made)
 
     def refresh(self, stack: str, on_line: OnLine) -> None:
         """Read all resources anew.
@@ -209,8 +203,17 @@ class PulumiProject:
         self._output("stack", "rm", "--yes", "--preserve-config", "--non-interactive", "--stack", stack)
 
     def _state(self, stack: str) -> dict[str, Any]:
-        exported = json.loads(self._output("stack", "export", "--stack", stack))
-        return dict(exported.get("deployment") or {})
+        return dict(self._exported(stack).get("deployment") or {})
+
+    def _exported(self, stack: str) -> dict[str, Any]:
+        return dict(json.loads(self._output("stack", "export", "--stack", stack)))
+
+    def _add(self, stack: str, exported: Mapping[str, Any], added: Sequence[Mapping[str, Any]]) -> None:
+        """Write an exported state back, with these resources at its end."""
+        state = exported["deployment"]
+        # An empty state has no list of resources.
+        state["resources"] = [*(state.get("resources") or []), *added]
+        self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
 
     def _output(self, *arguments: str, stdin: str = "", seconds: float = _QUICK_SECONDS) -> str:
         return processes.output(

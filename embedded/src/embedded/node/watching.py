@@ -6,13 +6,17 @@ a burst of changes is one new list.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import logging
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from embedded.certificates import CertificateFiles
@@ -24,6 +28,20 @@ _WATCH_SECONDS = 300
 _PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger("embedded.watching")
+
+
+def begin(module: str) -> CloudIdentity:
+    """Begin a process that follows the cluster: `python -m MODULE --checkout PATH`; return whose it is.
+
+    Its threads wait for the API server, and what it holds is elsewhere: the default end of a process is an
+    orderly one.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--checkout", type=Path, required=True)
+    identity = CloudIdentity.of(parser.parse_args().checkout)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return identity
 
 
 @dataclass(frozen=True)
