@@ -186,7 +186,9 @@ def engine() -> Result:
 
 def chart() -> Result:
     """helm renders."""
-    return pytest_tier("chart", ("-m", "chart and not engine and not cluster", "tests"), limit_seconds=1800)
+    return pytest_tier(
+        "chart", ("-n", "auto", "-m", "chart and not engine and not cluster", "tests"), limit_seconds=1800
+    )
 
 
 def cluster() -> Result:

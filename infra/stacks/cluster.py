@@ -32,15 +32,7 @@ def deploy() -> None:
     on_aws = pulumi.ResourceOptions(provider=provider)
 
     key = EncryptionKey("encryption", key_args(settings), on_aws)
-    zones = aws.get_availability_zones_output(
-        state="available",
-        # Without it, the Local Zones that the account opted into come first.
-        filters=[{"name": "zone-type", "values": ["availability-zone"]}],
-        exclude_zone_ids=list(ZONES_WITHOUT_EKS),
-        opts=pulumi.InvokeOutputOptions(provider=provider),
-    )
-    names = zones.names.apply(lambda found: enough_zones(found, settings.region))
-    network = Network("network", network_args(settings, names, key), on_aws)
+    network = Network("network", network_args(settings, zone_names(settings.region, provider), key), on_aws)
     cluster = EksCluster("kubernetes", cluster_args(settings, network, key), on_aws)
     registry = ImageRegistry("images", registry_args(settings, key), on_aws)
     if settings.deploy_from.runner is not None:
@@ -73,7 +65,15 @@ def deploy() -> None:
         kubeconfig=kubeconfig,
         opts=pulumi.ResourceOptions(depends_on=whole),
     )
+    export_reference(settings, network, cluster)
+    pulumi.export("imageRepository", registry.url)
+    pulumi.export(image_mirror.EXPORT, settings.image_mirror)
+    pulumi.export("ingressClass", objects.ingress_class)
+    pulumi.export("storageClass", STORAGE_CLASS)
 
+
+def export_reference(settings: ClusterProjectSettings, network: Network, cluster: EksCluster) -> None:
+    """Export what `infra/cluster_ref.py` reads."""
     pulumi.export(cluster_ref.NAME, cluster.name)
     pulumi.export(cluster_ref.ENDPOINT, cluster.endpoint)
     pulumi.export(cluster_ref.CERTIFICATE_AUTHORITY, cluster.certificate_authority)
@@ -81,10 +81,18 @@ def deploy() -> None:
     pulumi.export(cluster_ref.PRIVATE_SUBNET_IDS, network.private_subnet_ids)
     pulumi.export(cluster_ref.SECURITY_GROUP_ID, cluster.security_group_id)
     pulumi.export("region", settings.region)
-    pulumi.export("imageRepository", registry.url)
-    pulumi.export(image_mirror.EXPORT, settings.image_mirror)
-    pulumi.export("ingressClass", objects.ingress_class)
-    pulumi.export("storageClass", STORAGE_CLASS)
+
+
+def zone_names(region: str, provider: aws.Provider) -> pulumi.Output[list[str]]:
+    """Return the zones for the network's subnets; a region with too few ends the run."""
+    zones = aws.get_availability_zones_output(
+        state="available",
+        # Without it, the Local Zones that the account opted into come first.
+        filters=[{"name": "zone-type", "values": ["availability-zone"]}],
+        exclude_zone_ids=list(ZONES_WITHOUT_EKS),
+        opts=pulumi.InvokeOutputOptions(provider=provider),
+    )
+    return zones.names.apply(lambda found: enough_zones(found, region))
 
 
 def enough_zones(names: Sequence[str], region: str) -> list[str]:

@@ -101,16 +101,7 @@ def up(
 
     identity: CloudIdentity = context.obj
     brought = cluster is ClusterKind.KUBECONFIG or (cluster is None and identity.brought is not None)
-    if identity.brought and not brought:
-        raise EmbeddedError(
-            f"{identity.name} is on a cluster that was brought, and its state is made for that one",
-            "run `embedded reset`, then `embedded up`",
-        )
-    if advertise and not brought:
-        raise EmbeddedError(
-            "--advertise goes with --cluster kubeconfig: a node of its own has addresses of its own",
-            "leave it out, or add --cluster kubeconfig",
-        )
+    _refuse_other_kind(identity, brought, advertise)
     with Steps() as steps:
         if brought:
             identity = brought_lifecycle.identity_with(identity, advertise)
@@ -129,6 +120,20 @@ def up(
     if not read_settings(settings_path(identity)).quiet:
         _console.print("Faults are set: `embedded faults list`.")
     _console.print("Use it by `embedded run -- COMMAND`.")
+
+
+def _refuse_other_kind(identity: CloudIdentity, brought: bool, advertise: str | None) -> None:
+    """Raises EmbeddedError when options and the cloud's own state disagree about the kind of its cluster."""
+    if identity.brought and not brought:
+        raise EmbeddedError(
+            f"{identity.name} is on a cluster that was brought, and its state is made for that one",
+            "run `embedded reset`, then `embedded up`",
+        )
+    if advertise and not brought:
+        raise EmbeddedError(
+            "--advertise goes with --cluster kubeconfig: a node of its own has addresses of its own",
+            "leave it out, or add --cluster kubeconfig",
+        )
 
 
 @app.command()
