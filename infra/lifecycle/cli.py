@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -23,6 +25,7 @@ from infra.lifecycle import (
     recovery_set,
     rendering,
     report,
+    rights,
     rotation,
 )
 from infra.lifecycle.canary_run import login_of, run_canary
@@ -108,6 +111,33 @@ def policy(
     """Judge what is deployed by the security baseline in policy/; accepted findings show their reasons."""
     rows = baseline.examine_cluster(stack) if cluster else baseline.examine(stack)
     _finish(f"Security baseline of {stack}: {baseline.counts(rows)}", rows, as_json)
+
+
+@app.command(name="rights")
+def rights_command(
+    stack: Stack,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="STACK is a stack of the cluster project.")
+    ] = False,
+    every: Annotated[
+        str,
+        typer.Option(
+            help="For all stacks whose names begin so, such as pr-, with STACK's account and cluster."
+        ),
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option(help="Directory to write to, a file for each policy; default: print them.")
+    ] = None,
+) -> None:
+    """Print the IAM policies of who deploys a stack, as `aws iam create-policy` takes them."""
+    if cluster and every:
+        raise LifecycleError("--every is for environments, and --cluster names one stack.", "Leave one out.")
+    found = rights.of_cluster(stack) if cluster else rights.of_environment(stack, every=every)
+    if to is None:
+        print(json.dumps(found, indent=2))
+        return
+    for path in rights.write(found, to):
+        print(path)
 
 
 @app.command(name="open")

@@ -58,6 +58,7 @@ _S3_ACTIONS = {
     "DeleteBucketCors": "PutBucketCORS",
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "DeleteBucketTagging": "PutBucketTagging",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
 }
 
 # Action on an object -> the action when the request names a version of it.
