@@ -44,6 +44,12 @@ app = typer.Typer(
 Stack = Annotated[str, typer.Argument(help="The environment: a stack that has a file Pulumi.STACK.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
+# What Typer exits with after Ctrl-C, and after a mistake in the arguments.
+_INTERRUPTED, _MISUSED = 130, 2
+_CUT_OFF = LifecycleError(
+    "The command was interrupted; what it did until then stays.", "Run the same command again; it resumes."
+)
+
 # Components as the chart labels their pods; `migration` is the Job that runs before the release.
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "statsd", "pgbouncer")
 
@@ -195,7 +201,11 @@ def logs(
     options = ["--all-containers", "--prefix", f"--tail={tail}", *(["--follow"] if follow else [])]
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
         command = access.command("logs", "--selector", selector, *options)
-        code = subprocess.run(command, check=False).returncode
+        try:
+            code = subprocess.run(command, check=False).returncode
+        except KeyboardInterrupt:
+            # The way to end --follow, as it is of `open`.
+            code = 0
     raise typer.Exit(code)
 
 
@@ -242,10 +252,17 @@ def _terminate(*_: object) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in two sentences and exit code 1."""
+    """Run the command line; a user's mistake ends in two sentences and exit code 1 (2 for its arguments)."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            _fail(_CUT_OFF, _INTERRUPTED)
+        if ended.code == _MISUSED and _wants_json():
+            # Typer has told the user already; it leaves by way of the mistake that it found.
+            report.print_error_json(LifecycleError(_said(ended.__context__), _usage_help()))
+        raise
     except LifecycleError as error:
         _fail(error)
     except (BotoCoreError, ClientError) as error:
@@ -257,13 +274,28 @@ def main() -> None:
             )
         )
     except processes.Terminated:
-        sys.exit(128 + signal.SIGTERM)
+        _fail(_CUT_OFF, 128 + signal.SIGTERM)
 
 
-def _fail(error: LifecycleError) -> NoReturn:
+def _fail(error: LifecycleError, code: int = 1) -> NoReturn:
     """Say why and what next; who asked for JSON gets that on stdout too."""
-    if "--json" in sys.argv[1:]:
+    if _wants_json():
         report.print_error_json(error)
     report.errors.print(f"airflow-env: {error.message}", markup=False)
     report.errors.print(f"Next step: {error.next_step}", markup=False)
-    sys.exit(1)
+    sys.exit(code)
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
+def _said(mistake: BaseException | None) -> str:
+    """The sentence of a mistake in the arguments."""
+    said = getattr(mistake, "format_message", None)
+    return str(said()) if said else "The arguments are not those of the command."
+
+
+def _usage_help() -> str:
+    named = [word for word in sys.argv[1:2] if not word.startswith("-")]
+    return f"`{' '.join(['airflow-env', *named, '--help'])}` lists the arguments."

@@ -26,6 +26,9 @@ _NOT_SHOWN = (
     "If you want to remove the stack",
 )
 
+# Of the engine's refusal to touch a stack on which another run is at work.
+_LOCKED, _HOLDER = "the stack is currently locked by", ": created by "
+
 OnLine = Callable[[str], None]
 
 _QUICK_SECONDS = 120
@@ -162,8 +165,7 @@ class PulumiProject:
         Raises:
             LifecycleError: a resource can't be read.
         """
-        command = ("pulumi", "refresh", "--stack", stack, *_RUN)
-        if processes.stream(command, on_line, directory=self.directory):
+        if self._change("refresh", stack, on_line):
             raise LifecycleError(
                 f"`pulumi refresh --stack {stack}` failed.",
                 "Mend what the diagnostics above name, then run the same command again.",
@@ -177,8 +179,7 @@ class PulumiProject:
         Raises:
             LifecycleError: the deployment failed.
         """
-        command = ("pulumi", "up", "--stack", stack, *_RUN)
-        if processes.stream(command, on_line, directory=self.directory, variables=variables):
+        if self._change("up", stack, on_line, variables):
             raise LifecycleError(
                 f"`pulumi up --stack {stack}` failed; what it did until then stays, and is in its state.",
                 "Mend what the diagnostics above name, then run the same command again; it resumes.",
@@ -190,9 +191,7 @@ class PulumiProject:
         Raises:
             LifecycleError: a deletion failed.
         """
-        if processes.stream(
-            ("pulumi", "destroy", "--stack", stack, *_RUN), on_line, directory=self.directory
-        ):
+        if self._change("destroy", stack, on_line):
             raise LifecycleError(
                 f"`pulumi destroy --stack {stack}` failed; what is left is in its state.",
                 "Mend what the diagnostics above name, then run the same command again.",
@@ -201,6 +200,34 @@ class PulumiProject:
     def remove(self, stack: str) -> None:
         """Remove the empty stack from the backend; its file in the checkout stays."""
         self._output("stack", "rm", "--yes", "--preserve-config", "--non-interactive", "--stack", stack)
+
+    def _change(
+        self, verb: str, stack: str, on_line: OnLine, variables: Mapping[str, str] | None = None
+    ) -> int:
+        """Run a verb that changes the state; its exit code.
+
+        Raises:
+            LifecycleError: another run holds the stack. The engine's own advice, to delete the lock, is kept
+                back: it does not look whether that run is alive.
+        """
+        refusal: list[str] = []
+
+        def relay(line: str) -> None:
+            if refusal or _LOCKED in line:
+                refusal.append(line)
+            else:
+                on_line(line)
+
+        command = ("pulumi", verb, "--stack", stack, *_RUN)
+        code = processes.stream(command, relay, directory=self.directory, variables=variables)
+        if code and refusal:
+            raise LifecycleError(
+                f"{stack} is locked by {_holders(refusal)}: somebody is at work on it. `pulumi {verb}` "
+                "changed nothing.",
+                "Wait until that has ended, then run the same command again. If its process is dead, "
+                "`airflow-env recover STACK` of the environment releases the lock.",
+            )
+        return code
 
     def _state(self, stack: str) -> dict[str, Any]:
         return dict(self._exported(stack).get("deployment") or {})
@@ -219,6 +246,12 @@ class PulumiProject:
         return processes.output(
             ("pulumi", *arguments), directory=self.directory, timeout_seconds=seconds, stdin=stdin
         )
+
+
+def _holders(refusal: Sequence[str]) -> str:
+    """Who holds a stack, in the engine's words, such as `root@host (pid 7) at 2026-01-02T03:04:05Z`."""
+    said = [line.partition(_HOLDER)[2].strip() for line in refusal if _HOLDER in line]
+    return "; ".join(said) or "another run"
 
 
 def passphrase_given() -> bool:

@@ -77,6 +77,26 @@ def test_a_stack_lives_and_dies_and_its_file_stays(project: PulumiProject) -> No
     assert file.is_file()
 
 
+def test_a_stack_at_work_is_said_with_its_holder(project: PulumiProject, tmp_path: Path) -> None:
+    """The lock is another run's; the engine's advice would have the user delete it."""
+    project.select("one")
+    held = tmp_path / "state" / ".pulumi" / "locks" / "organization" / "tiny" / "one" / "of-another.json"
+    held.parent.mkdir(parents=True, exist_ok=True)
+    held.write_text(
+        '{"pid": 4711, "username": "somebody", "hostname": "elsewhere", "timestamp": "2026-01-02T03:04:05Z"}'
+    )
+    for verb in (project.up, project.destroy, project.refresh):
+        lines: list[str] = []
+        with pytest.raises(
+            LifecycleError, match=r"one is locked by somebody@elsewhere \(pid 4711\)"
+        ) as refused:
+            verb("one", lines.append)
+        assert "changed nothing" in refused.value.message
+        assert not any("cancel" in line for line in lines)
+    assert held.is_file()
+    assert project.resources("one") == []
+
+
 def test_a_run_that_died_before_its_first_step_is_recovered(project: PulumiProject) -> None:
     """The stack is there, and the state knows nothing yet."""
     project.select("one")

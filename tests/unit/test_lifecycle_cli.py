@@ -12,7 +12,7 @@ import typer
 from botocore.exceptions import ClientError, NoCredentialsError
 from typer.main import get_command
 
-from infra.lifecycle import cli, recovery_set
+from infra.lifecycle import cli, deployment, processes, recovery_set
 from infra.lifecycle.errors import LifecycleError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,47 @@ def test_a_failure_is_two_sentences_and_one_json_document(
     assert document["passed"] is False
     assert document["error"]
     assert f"Next step: {document['next_step']}".split() == said.err[said.err.index("Next step:") :].split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("canary", "--json"), "stack"),
+        (("doctor", "--json", "staging", "--bogus"), "--bogus"),
+        (("doctr", "staging", "--json"), "doctr"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_json_document_too(
+    arguments: tuple[str, ...],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["passed"] is False
+    assert named in document["error"]
+    assert "--help" in document["next_step"]
+
+
+@pytest.mark.parametrize(("interrupt", "code"), [(KeyboardInterrupt, 130), (processes.Terminated, 143)])
+def test_an_interrupted_command_says_what_to_do(
+    interrupt: type[BaseException],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Between two programs that it runs nobody else says a word."""
+
+    def interrupted(_: str) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(deployment, "up", interrupted)
+    assert run(monkeypatch, "up", "staging") == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "interrupted" in said.err
+    assert "Next step: " in said.err
 
 
 def test_without_json_a_failure_leaves_stdout_empty(
