@@ -149,9 +149,13 @@ def rights_command(
 @app.command(name="open")
 def open_command(
     stack: Stack,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 for a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine; 0 for a free one.")
+    ] = 8080,
 ) -> None:
     """Say where Airflow answers; without an ingress, forward a port of this machine until Ctrl-C."""
+    # Outputs, credentials and a forward take seconds each, on a busy machine half a minute.
+    report.errors.print(f"Asking for {stack} and its cluster ...", markup=False)
     opening.open_airflow(stack, environments.exports(stack), port, lambda text: report.console.print(text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -59,18 +60,19 @@ def open_airflow(
 
 
 def refuse_busy(port: int) -> None:
-    """Stop when something listens on the port.
+    """Stop when something listens on the port, or this user may not.
 
     Raises:
-        LifecycleError: it is in use.
+        LifecycleError: it is in use, or can't be taken.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be taken: {error.strerror}"
             raise LifecycleError(
-                f"Port {port} of this machine is in use.",
+                f"Port {port} of this machine {why}.",
                 "Give another by --port, or --port 0 for a free one.",
             ) from error
 

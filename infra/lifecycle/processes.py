@@ -78,11 +78,11 @@ def stream(
 ) -> int:
     """Run `command`, pass each line of its output (both streams) to `on_line`, and return the exit code.
 
-    Ctrl-C reaches the command too, and SIGTERM (see `Terminated`) is passed on to it as the same; it is given
+    Ctrl-C reaches the command too, and SIGTERM (see `Terminated`) is passed on to it; it is given
     the time to end in order. A second one does not wait.
 
     Raises:
-        LifecycleError: it was interrupted.
+        LifecycleError: it was interrupted, once or twice.
     """
     require(command[0])
     with subprocess.Popen(
@@ -96,7 +96,16 @@ def stream(
         bufsize=1,
         errors="replace",
     ) as process:
-        interrupted = _relay(process, on_line)
+        try:
+            interrupted = _relay(process, on_line)
+        except (KeyboardInterrupt, Terminated):
+            # The program has the second one too: it drops everything and ends.
+            process.wait()
+            raise LifecycleError(
+                f"`{_shown(command[:2])}` was interrupted twice and did not end in order: what was in "
+                "progress may be half made, and its lock may be left.",
+                "`airflow-env recover STACK` finds that; then run the same command again.",
+            ) from None
         code = process.wait()
     if interrupted:
         raise LifecycleError(
@@ -119,6 +128,8 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bo
         try:
             for line in process.stdout or ():
                 on_line(line.rstrip("\n"))
+        except ValueError:  # closed after a second interrupt
+            pass
         finally:
             all_read.set()
 
@@ -129,7 +140,8 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bo
             all_read.wait()
         except (KeyboardInterrupt, Terminated) as signalled:
             if isinstance(signalled, Terminated):
-                process.send_signal(signal.SIGINT)
+                # The engine takes it as Ctrl-C; what stands between it and us may leave that to the terminal.
+                process.send_signal(signal.SIGTERM)
             if interrupted:
                 raise
             interrupted = True

@@ -21,7 +21,7 @@ def end(*_):
     print("cancelling", flush=True)
     time.sleep(0.3)
     sys.exit(2)
-signal.signal(signal.SIGINT, end)
+signal.signal(getattr(signal, sys.argv[2]), end)
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -31,9 +31,9 @@ time.sleep(600)
 LONG = """
 import signal, sys, time
 def first(*_):
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(3))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     print("cancelling", flush=True)
-signal.signal(signal.SIGINT, first)
+signal.signal(signal.SIGTERM, first)
 print("ready", flush=True)
 for _ in range(600):
     time.sleep(1)
@@ -61,7 +61,10 @@ def test_streams_are_relayed_in_order_with_the_exit_code() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_waits_for_an_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C goes to the whole process group of the command, SIGTERM to the command alone."""
+    """Ctrl-C goes to the whole process group of the command, SIGTERM to the command alone.
+
+    The program hears that signal and no other, as one does that leaves Ctrl-C to whom the terminal tells.
+    """
     mark = tmp_path / "mark"
     script = tmp_path / "orderly.py"
     script.write_text(ORDERLY)
@@ -71,7 +74,8 @@ from infra.lifecycle import cli, processes
 from infra.lifecycle.errors import LifecycleError
 signal.signal(signal.SIGTERM, cli._terminate)
 try:
-    processes.stream((sys.executable, {str(script)!r}, {str(mark)!r}), lambda line: print(line, flush=True))
+    command = (sys.executable, {str(script)!r}, {str(mark)!r}, {number.name!r})
+    processes.stream(command, lambda line: print(line, flush=True))
 except LifecycleError as error:
     print("told:", error.message, flush=True)
 """
@@ -88,22 +92,29 @@ except LifecycleError as error:
     assert "was interrupted and has ended" in said
 
 
-def test_a_second_end_does_not_wait(tmp_path: Path) -> None:
+def test_a_second_end_does_not_wait_and_says_what_may_be_left(tmp_path: Path) -> None:
     """SIGTERM reaches the command alone, so it is passed on the second time, too."""
     script = tmp_path / "long.py"
     script.write_text(LONG)
     driver = f"""
 import signal, sys
 from infra.lifecycle import cli, processes
+from infra.lifecycle.errors import LifecycleError
 signal.signal(signal.SIGTERM, cli._terminate)
-processes.stream((sys.executable, {str(script)!r}), lambda line: print(line, flush=True))
+try:
+    processes.stream((sys.executable, {str(script)!r}), lambda line: print(line, flush=True))
+except LifecycleError as error:
+    print("told:", error.message, error.next_step, flush=True)
 """
     with subprocess.Popen(
-        [sys.executable, "-c", driver], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", driver], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as command:
         assert command.stdout is not None
         for line in ("ready\n", "cancelling\n"):
             while command.stdout.readline() != line:
                 assert command.poll() is None
             command.terminate()
-        assert command.wait(timeout=30) != 0
+        said, complaints = command.communicate(timeout=30)
+    assert "Traceback" not in complaints
+    assert "interrupted twice" in said
+    assert "airflow-env recover" in said
