@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from infra.lifecycle import process_table
 from infra.lifecycle.errors import LifecycleError
 
 
@@ -96,11 +97,14 @@ def stream(
         bufsize=1,
         errors="replace",
     ) as process:
+        family: dict[int, float] = {}
         try:
-            interrupted = _relay(process, on_line)
+            interrupted = _relay(process, on_line, family)
         except (KeyboardInterrupt, Terminated):
-            # The program has the second one too: it drops everything and ends.
+            # The program has the second one too: it drops everything and ends. Its plugins would stay for
+            # minutes, and the one of Python resources for ever.
             process.wait()
+            process_table.end(family)
             raise LifecycleError(
                 f"`{_shown(command[:2])}` was interrupted twice and did not end in order: what was in "
                 "progress may be half made, and its lock may be left.",
@@ -115,8 +119,10 @@ def stream(
     return code
 
 
-def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bool:
+def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], family: dict[int, float]) -> bool:
     """Pass lines on until there are no more; whether an interrupt came meanwhile.
+
+    Then `family` has what the program had started: once it is dead, nobody knows what was its own.
 
     A thread reads: an interrupt in the midst of reading would lose what the program says of its end.
     """
@@ -145,6 +151,7 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> bo
             if interrupted:
                 raise
             interrupted = True
+            family |= process_table.descendants(process.pid)
             on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
     return interrupted
 

@@ -7,7 +7,6 @@ leaves its own behind. In a directory the checkpoint is written in place, too; t
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 
 from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.process_table import process_start
 
 # Clocks of the lock and of the process table differ by rounding alone; a process that began later than its
 # lock by more than this is another one that was given the same number.
@@ -54,20 +54,6 @@ class StateLock:
             return False
         began = (started or process_start)(self.process)
         return began is None or began > self.taken.timestamp() + _SECONDS
-
-
-def process_start(process: int) -> float | None:
-    """Start of a process in seconds since 1970; None when there is none (a zombie is none)."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        boot = next(
-            float(line.split()[1])
-            for line in Path("/proc/stat").read_text(encoding="utf-8").splitlines()
-            if line.startswith("btime ")
-        )
-    except (OSError, StopIteration):
-        return None
-    return None if fields[0] == "Z" else boot + float(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def locks(backend: str, project: str, stack: str) -> list[StateLock] | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.lifecycle import processes
@@ -27,9 +28,12 @@ time.sleep(600)
 """
 
 
-# What is in progress takes long; as `pulumi up` does, it waits no longer when it is interrupted again.
+# What is in progress takes long; as `pulumi up` does, it waits no longer when it is interrupted again, and
+# leaves a plugin behind.
 LONG = """
-import signal, sys, time
+import signal, subprocess, sys, time
+plugin = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(plugin.pid, flush=True)
 def first(*_):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     print("cancelling", flush=True)
@@ -92,7 +96,7 @@ except LifecycleError as error:
     assert "was interrupted and has ended" in said
 
 
-def test_a_second_end_does_not_wait_and_says_what_may_be_left(tmp_path: Path) -> None:
+def test_a_second_end_does_not_wait_leaves_no_process_and_says_what_may_be_left(tmp_path: Path) -> None:
     """SIGTERM reaches the command alone, so it is passed on the second time, too."""
     script = tmp_path / "long.py"
     script.write_text(LONG)
@@ -110,11 +114,13 @@ except LifecycleError as error:
         [sys.executable, "-c", driver], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as command:
         assert command.stdout is not None
+        plugin = psutil.Process(int(command.stdout.readline()))
         for line in ("ready\n", "cancelling\n"):
             while command.stdout.readline() != line:
                 assert command.poll() is None
             command.terminate()
         said, complaints = command.communicate(timeout=30)
+    plugin.wait(timeout=30)
     assert "Traceback" not in complaints
     assert "interrupted twice" in said
     assert "airflow-env recover" in said

@@ -15,6 +15,7 @@ import pytest
 
 from infra.lifecycle import recovery, state_lock
 from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.process_table import process_start
 from infra.lifecycle.state_lock import StateLock
 from infra.settings import EnvironmentSettings
 
@@ -57,7 +58,7 @@ def test_an_owner_that_ended_is_dead(tmp_path: Path) -> None:
 
 
 def test_a_number_that_another_process_was_given_later_is_no_owner(tmp_path: Path) -> None:
-    began = state_lock.process_start(os.getpid())
+    began = process_start(os.getpid())
     assert began is not None
     before = datetime.fromtimestamp(began, UTC) - timedelta(minutes=5)
     assert _lock(tmp_path, _text(os.getpid(), taken=before)).is_dead()
