@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import embedded
+from embedded import endings
 from embedded.errors import EmbeddedError
 from embedded.faults import command as fault_commands
 from embedded.identity import CloudIdentity
@@ -288,12 +289,8 @@ class Steps:
 
 
 def main() -> None:
-    """Runs the command; mistakes are told without a traceback, and the exit code is 1."""
-    try:
-        app()
-    except EmbeddedError as error:
-        print(f"embedded: {error}", file=sys.stderr)
-        sys.exit(1)
+    """Runs the command; mistakes are told without a traceback."""
+    endings.run(app)
 
 
 if __name__ == "__main__":
