@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import ipaddress
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 _AUTHORITY_LIFETIME = dt.timedelta(days=3650)
@@ -223,17 +223,3 @@ def _store(files: CertificateFiles, certificate: x509.Certificate, key: ec.Ellip
         ),
     )
     write_private(files.certificate, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
-
-
-def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file at once, never readable by others in between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from embedded import resolver
 from embedded.aws_api.deployer import deployer_credentials
-from embedded.certificates import write_private
+from embedded.files import write_if_changed, write_private
 from embedded.identity import CloudIdentity
-from embedded.node.files import write_if_changed
 from embedded.node.layout import NodeLayout
 from embedded.plugins.install import install
 from embedded.setup import Toolchain

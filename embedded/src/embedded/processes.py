@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from embedded import process_table
-from embedded.certificates import write_private
 from embedded.errors import EmbeddedError, NotReady
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 _POLL_SECONDS = 0.1

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded import stack_file
-from embedded.certificates import write_private
+from embedded.files import write_if_changed, write_private
 from embedded.identity import CloudIdentity
-from embedded.node.files import write_if_changed
 
 _PROJECT_FILE = "Pulumi.yaml"
 _SEARCH_DEPTH = 2

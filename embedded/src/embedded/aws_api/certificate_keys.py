@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/acm/latest/userguide/acm-concepts.html#concept-pk
 from pathlib import Path
 from typing import Any
 
-from embedded.certificates import write_private
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from embedded.aws_api import deployer
 from embedded.aws_api.deployer import DeployerCredentials
 from embedded.aws_api.principals import Principal
-from embedded.certificates import write_private
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 CLUSTER_TAG = "eks:eks-cluster-name"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.aws_api import ACCOUNT_ID
-from embedded.certificates import write_private
 from embedded.errors import EmbeddedError
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 USER_NAME = "deployer"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from embedded.certificates import write_private
 from embedded.commands import run
 from embedded.errors import EmbeddedError
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 from embedded.plugins.common.errors import PluginError
 from embedded.plugins.kubernetes import kubeconfig

@@ -6,7 +6,7 @@ import json
 import threading
 from pathlib import Path
 
-from embedded.certificates import write_private
+from embedded.files import write_private
 
 
 def played_path(settings: Path) -> Path:

@@ -16,8 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from embedded.certificates import write_private
 from embedded.errors import EmbeddedError
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 
 Kind = Literal["throttle", "error", "timeout", "lost-answer"]

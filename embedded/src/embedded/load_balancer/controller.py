@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from embedded.certificates import write_private
 from embedded.errors import EmbeddedError, NotReady
+from embedded.files import write_private
 from embedded.load_balancer import cluster, records
 from embedded.load_balancer.annotations import RefusedError
 from embedded.load_balancer.planning import Certificate, Group, LoadBalancer, groups, plan

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embedded.aws_api import certificate_keys
-from embedded.certificates import issue, write_private
+from embedded.certificates import issue
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 from embedded.load_balancer.health import Health
 from embedded.load_balancer.planning import Certificate, LoadBalancer

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedded.certificates import write_private
+from embedded.files import write_if_changed, write_private
 from embedded.identity import CloudIdentity
-from embedded.node.files import write_if_changed
 from embedded.node.layout import NodeLayout
 
 # On the link's /24, behind the machine and the node, before the databases.

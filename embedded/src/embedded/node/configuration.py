@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from embedded.files import write_if_changed
 from embedded.images.versions import PAUSE_REFERENCE
-from embedded.node.files import write_if_changed
 from embedded.node.layout import DAEMONS, NodeLayout
 from embedded.setup.toolchain import Toolchain
 

@@ -10,9 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from embedded.certificates import CertificateFiles, ensure_authority, issue, write_private
+from embedded.certificates import CertificateFiles, ensure_authority, issue
+from embedded.files import write_if_changed, write_private
 from embedded.identity import CloudIdentity
-from embedded.node.files import write_if_changed
 from embedded.node.layout import NodeLayout
 
 APISERVER_KUBELET_CLIENT = "kube-apiserver-kubelet-client"

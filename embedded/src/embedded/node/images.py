@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from embedded.commands import run
-from embedded.node.files import write_if_changed
+from embedded.files import write_if_changed
 from embedded.node.layout import NodeLayout
 from embedded.node.worker import ctr
 

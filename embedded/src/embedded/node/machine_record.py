@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded import process_table
-from embedded.certificates import write_private
+from embedded.files import write_private
 
 # pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables, as of Kubernetes 1.34.
 CHANGED_BY_KUBELET = (

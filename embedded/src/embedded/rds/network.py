@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from embedded.certificates import write_private
 from embedded.errors import EmbeddedError
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 from embedded.rds.server import address_is_local
 

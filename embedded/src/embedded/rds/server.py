@@ -13,8 +13,9 @@ from typing import Any
 
 import psycopg
 
-from embedded.certificates import issue, write_private
+from embedded.certificates import issue
 from embedded.errors import NotReady
+from embedded.files import write_private
 from embedded.identity import CloudIdentity
 from embedded.processes import Part, Supervisor
 from embedded.rds import isolation
