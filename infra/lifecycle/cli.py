@@ -251,13 +251,9 @@ def _finish(title: str, rows: list[report.Row], as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _terminate(*_: object) -> None:
-    raise processes.Terminated
-
-
 def main() -> None:
     """Run the command line; a user's mistake ends in two sentences and exit code 1 (2 for its arguments)."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, processes.terminate)
     try:
         app()
     except SystemExit as ended:

@@ -18,6 +18,11 @@ class Terminated(BaseException):
     """SIGTERM came: a CI job was cancelled, or a time limit is over. It reaches this process alone."""
 
 
+def terminate(*_: object) -> None:
+    """The handler of SIGTERM: what runs ends in order."""
+    raise Terminated
+
+
 # As much of a failed program's output as fits a terminal; the rest is in its own logs.
 _TAIL_LINES = 15
 

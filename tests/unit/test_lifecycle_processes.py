@@ -74,9 +74,9 @@ def test_an_interrupt_waits_for_an_orderly_end(tmp_path: Path, number: signal.Si
     script.write_text(ORDERLY)
     driver = f"""
 import signal, sys
-from infra.lifecycle import cli, processes
+from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
-signal.signal(signal.SIGTERM, cli._terminate)
+signal.signal(signal.SIGTERM, processes.terminate)
 try:
     command = (sys.executable, {str(script)!r}, {str(mark)!r}, {number.name!r})
     processes.stream(command, lambda line: print(line, flush=True))
@@ -102,9 +102,9 @@ def test_a_second_end_does_not_wait_leaves_no_process_and_says_what_may_be_left(
     script.write_text(LONG)
     driver = f"""
 import signal, sys
-from infra.lifecycle import cli, processes
+from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
-signal.signal(signal.SIGTERM, cli._terminate)
+signal.signal(signal.SIGTERM, processes.terminate)
 try:
     processes.stream((sys.executable, {str(script)!r}), lambda line: print(line, flush=True))
 except LifecycleError as error:
