@@ -149,7 +149,9 @@ def graph() -> Result:
     if not (ROOT / "tests" / "graph").is_dir():
         return Result("graph", not_run="it has no tests")
     light = " and ".join(f"not {marker}" for marker in HEAVY)
-    return pytest_tier("graph", ("-n", "auto", "-m", light, "tests/graph"), limit_seconds=900)
+    # A process records each graph that it needs once, so a file's tests stay in one process.
+    spread = ("-n", "auto", "--dist", "loadfile")
+    return pytest_tier("graph", (*spread, "-m", light, "tests/graph"), limit_seconds=900)
 
 
 def cloud_reason() -> str | None:
