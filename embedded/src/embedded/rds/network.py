@@ -1,6 +1,7 @@
 """Addresses and names of database instances."""
 
 import ipaddress
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 from embedded.errors import EmbeddedError
 from embedded.files import write_private
 from embedded.identity import CloudIdentity
-from embedded.rds.server import address_is_local
 
 
 def ensure_address(identity: CloudIdentity, address: str) -> None:
@@ -41,6 +41,16 @@ def remove_address(identity: CloudIdentity, address: str) -> None:
             capture_output=True,
             check=False,
         )
+
+
+def address_is_local(address: str) -> bool:
+    """Whether this machine has the address."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def hosts_file(identity: CloudIdentity) -> Path:

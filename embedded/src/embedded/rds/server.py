@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -224,13 +223,3 @@ def copy_tree(source: Path, target: Path) -> None:
     """Copy a data directory; with shared blocks where the file system can."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     subprocess.run(["cp", "--archive", "--reflink=auto", str(source), str(target)], check=True)
-
-
-def address_is_local(address: str) -> bool:
-    """Whether this machine has the address."""
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
