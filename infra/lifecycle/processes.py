@@ -105,9 +105,12 @@ def stream(
         family: dict[int, float] = {}
         try:
             interrupted = _relay(process, on_line, family)
-        except (KeyboardInterrupt, Terminated):
-            # The program has the second one too: it drops everything and ends. Its plugins would stay for
-            # minutes, and the one of Python resources for ever.
+        except (KeyboardInterrupt, Terminated) as second:
+            # Sent from here: the second one may come while the first is being dealt with.
+            if isinstance(second, Terminated):
+                process.send_signal(signal.SIGTERM)
+            # The program drops everything and ends. Its plugins would stay for minutes, and the one of Python
+            # resources for ever.
             process.wait()
             process_table.end(family)
             raise LifecycleError(
@@ -150,11 +153,11 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], famil
         try:
             all_read.wait()
         except (KeyboardInterrupt, Terminated) as signalled:
+            if interrupted:
+                raise
             if isinstance(signalled, Terminated):
                 # The engine takes it as Ctrl-C; what stands between it and us may leave that to the terminal.
                 process.send_signal(signal.SIGTERM)
-            if interrupted:
-                raise
             interrupted = True
             family |= process_table.descendants(process.pid)
             on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
