@@ -38,15 +38,16 @@ def security_groups(scope: Scope) -> list[Statement]:
     """A database's security group in whichever VPC the cluster has."""
     group, rule = scope.arn("ec2", "security-group/*"), scope.arn("ec2", "security-group-rule/*")
     # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
-    creates = ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"]
-    made = {**scope.made, "StringEquals": {"ec2:CreateAction": creates}}
+    made = {**scope.made, "StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}
     return [
         allow("MakeGroup", "ec2", "CreateSecurityGroup", group, scope.made),
         allow("MakeGroupIn", "ec2", "CreateSecurityGroup", scope.arn("ec2", "vpc/*")),
         allow("OwnGroups", "ec2", _GROUP_CHANGES, group, scope.own),
         # A rule has no tags before it is made; the group decides.
         allow("Rules", "ec2", _RULE_CHANGES, rule),
-        allow("TagNew", "ec2", "CreateTags", [group, rule], made),
+        allow("TagNewGroup", "ec2", "CreateTags", group, made),
+        # The provider tags a rule after it was made.
+        allow("TagNewRule", "ec2", "CreateTags", rule, scope.adopted),
         allow("TagOwn", "ec2", "CreateTags DeleteTags", [group, rule], scope.own),
         allow("ReadNetwork", "ec2", _GROUP_READS, "*", scope.here),
         allow("ReadVpc", "ec2", "DescribeVpcAttribute", scope.arn("ec2", "vpc/*")),

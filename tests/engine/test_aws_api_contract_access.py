@@ -185,9 +185,8 @@ def test_tags_of_the_request(account: Account) -> None:
         "StringEquals": {"aws:RequestTag/team": "data"},
         "ForAllValues:StringEquals": {"aws:TagKeys": ["team", "deployment"]},
     }
-    manager = acting(
-        account, "tags", "secretsmanager", allow("secretsmanager:CreateSecret", Condition=tagged)
-    )
+    actions = ["secretsmanager:CreateSecret", "secretsmanager:TagResource"]
+    manager = acting(account, "tags", "secretsmanager", allow(actions, Condition=tagged))
     team, other = {"Key": "team", "Value": "data"}, {"Key": "colour", "Value": "red"}
     parameters = {"Name": "tagged", "SecretString": "s"}
     assert refused(manager, "create_secret", **parameters) == DENIED

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from embedded.aws_api import ACCOUNT_ID
+from embedded.aws_api.dependent_permissions import dependents
 from embedded.aws_api.operations import Operation
 from embedded.aws_api.passed_roles import passed_roles
 from embedded.aws_api.request_context import Values, encryption_context
@@ -79,13 +80,16 @@ _SECRET_KEY_ACTIONS = {
 def required(operation: Operation) -> list[Permission]:
     """Everything the caller must be allowed for the request to be served.
 
-    Besides the operation itself, what AWS checks on the caller's behalf: KMS for objects and secrets, and
-    passing roles to services.
+    Besides the operation itself, what AWS checks on the caller's behalf: KMS for objects and secrets,
+    passing roles to services, and what `dependent_permissions` has.
     """
     if operation.service == "s3":
         return _s3(operation)
     prefix = _ACTION_PREFIXES.get(operation.service, operation.service)
-    found = [Permission(f"{prefix}:{operation.name}", arn) for arn in resource_arns(operation)]
+    arns = resource_arns(operation)
+    found = [Permission(f"{prefix}:{operation.name}", arn) for arn in arns]
+    for more in dependents(operation, arns, prefix):
+        found.append(Permission(more.action, more.resource, more.context))
     if operation.service == "secretsmanager":
         found += _secret_key(operation)
     if operation.service == "sts" and operation.parameters.get("Tags"):

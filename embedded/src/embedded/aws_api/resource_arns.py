@@ -10,7 +10,7 @@ from typing import Any
 from embedded.aws_api import ACCOUNT_ID
 from embedded.aws_api.operations import Operation
 
-# Parameter -> the end of the ARN behind arn:aws:<service>:<region>:<account>:
+# Parameter -> the end of the ARN behind arn:aws:<service>:<region>:<account>:, or a whole one.
 _BY_PARAMETER: dict[str, dict[str, str]] = {
     "rds": {
         "DBInstanceIdentifier": "db:{}",
@@ -20,7 +20,11 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
         "SubscriptionName": "es:{}",
         "ResourceName": "{}",
     },
-    "ecr": {"repositoryName": "repository/{}", "resourceArn": "{}"},
+    "ecr": {
+        "repositoryName": "repository/{}",
+        "repositoryNames": "repository/{}",
+        "resourceArn": "{}",
+    },
     "sns": {"TopicArn": "{}", "ResourceArn": "{}", "Name": "{}"},
     "elasticloadbalancing": {
         "LoadBalancerArn": "{}",
@@ -29,7 +33,14 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
         "RuleArn": "{}",
         "ResourceArns": "{}",
     },
-    "monitoring": {"AlarmName": "alarm:{}", "AlarmNames": "alarm:{}", "ResourceARN": "{}"},
+    "monitoring": {
+        "AlarmName": "alarm:{}",
+        "AlarmNames": "alarm:{}",
+        "ResourceARN": "{}",
+        # Dashboards are of no region.
+        "DashboardName": f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{{}}",
+        "DashboardNames": f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{{}}",
+    },
 }
 
 # Prefix of an id -> type of the resource in an ARN of EC2.
@@ -47,6 +58,7 @@ _EC2_TYPES = {
     "fl": "vpc-flow-log",
 }
 _EC2_ID = re.compile(rf"^({'|'.join(_EC2_TYPES)})-[0-9a-f]{{8,17}}$")
+_EC2_NARROW_READS = ("DescribeInstanceAttribute", "DescribeVpcAttribute")
 _EC2_CREATES = {
     "CreateVpc": "vpc",
     "CreateSubnet": "subnet",
@@ -57,6 +69,7 @@ _EC2_CREATES = {
     "CreateRouteTable": "route-table",
     "CreateVpcEndpoint": "vpc-endpoint",
     "CreateFlowLogs": "vpc-flow-log",
+    "AuthorizeSecurityGroupEgress": "security-group-rule",
     "AuthorizeSecurityGroupIngress": "security-group-rule",
 }
 
@@ -82,7 +95,8 @@ def _by_parameter(operation: Operation) -> list[str]:
         value = operation.parameters.get(name)
         for one in value if isinstance(value, list) else [value]:
             if one:
-                found.append(str(one) if str(one).startswith("arn:") else base + form.format(one))
+                made = str(one) if str(one).startswith("arn:") else form.format(one)
+                found.append(made if made.startswith("arn:") else base + made)
     return found
 
 
@@ -168,13 +182,28 @@ def _logs(operation: Operation) -> list[str]:
 
 
 def _ec2(operation: Operation) -> list[str]:
-    if operation.name.startswith("Describe"):
+    if operation.name.startswith("Describe") and operation.name not in _EC2_NARROW_READS:
         return []  # EC2 lets nobody narrow these to resources
     base = f"arn:aws:ec2:{operation.region}:{ACCOUNT_ID}:"
-    found = {f"{base}{_EC2_TYPES[match[1]]}/{match[0]}" for match in _ec2_ids(operation.parameters)}
+    # A group that a rule names as its source needs no permission, nor does the rule that is revoked.
+    of_group = operation.name.startswith(("AuthorizeSecurityGroup", "RevokeSecurityGroup"))
+    acted_on = operation.text("GroupId") if of_group else operation.parameters
+    found = {f"{base}{_EC2_TYPES[match[1]]}/{match[0]}" for match in _ec2_ids([acted_on])}
     if kind := _EC2_CREATES.get(operation.name):
         found.add(f"{base}{kind}/*")
+    if association := operation.text("AssociationId"):
+        found |= {f"{base}{part}" for part in _associated(association, operation.region)}
     return sorted(found)
+
+
+def _associated(association: str, region: str) -> list[str]:
+    """The route table and the subnet that an association binds, which has no ARN itself."""
+    from moto.ec2.models import ec2_backends
+
+    for table in ec2_backends[ACCOUNT_ID][region].route_tables.values():
+        if association in table.associations:
+            return [f"route-table/{table.id}", f"subnet/{table.associations[association]}"]
+    return []
 
 
 def _ec2_ids(value: Any) -> Iterator[re.Match[str]]:

@@ -17,6 +17,8 @@ def tags_of(arn: str) -> dict[str, str]:
         return _eks_tags(arn, name)
     if service == "rds":
         return _rds_tags(region, arn)
+    if service == "ec2":
+        return _ec2_tags(region, name)
     return _listed_tags(service, region, arn.removesuffix(":*"))
 
 
@@ -58,6 +60,15 @@ def _rds_tags(region: str, arn: str) -> dict[str, str]:
         return pairs(rds_backends[ACCOUNT_ID][region].list_tags_for_resource(arn))
     except Exception:  # noqa: BLE001 - there is no such resource: the operation itself will say so
         return {}
+
+
+def _ec2_tags(region: str, name: str) -> dict[str, str]:
+    """Of any kind: what the Tagging API lists lacks several of EC2's."""
+    from moto.ec2.models import ec2_backends
+
+    identifier = name.rpartition("/")[2]
+    tags = ec2_backends[ACCOUNT_ID][region].tags
+    return dict(tags[identifier]) if identifier in tags else {}
 
 
 def _eks_tags(arn: str, name: str) -> dict[str, str]:

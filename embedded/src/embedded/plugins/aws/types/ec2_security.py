@@ -162,10 +162,11 @@ def _adopt(call: Call) -> str:
 
 
 def _settle_default(call: Call) -> None:
-    for direction in ("ingress", "egress"):
-        _replace_rules(call, direction)
+    # Tags come first, as with the provider: rights may depend on them.
     if call.tags:
         TAGS.add(call, call.tags)
+    for direction in ("ingress", "egress"):
+        _replace_rules(call, direction)
 
 
 # It is adopted, not made; its rules become the program's; it cannot be deleted.

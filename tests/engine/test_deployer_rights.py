@@ -1,0 +1,137 @@
+"""A user with the deployer's policies and nothing else deploys, refreshes and ends cluster and environment.
+
+The programs are the project's own, on a control plane whose pods are played; the embedded account decides on
+every request. Who refuses what the policies lack is tested by the contract (docs/aws-contract.md).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from engine_world import ACCOUNT, REGION, tool_directories
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+
+import makespan  # noqa: E402
+
+from infra.lifecycle import checkout, rights  # noqa: E402
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(not tool_directories(), reason="no Pulumi engine here: run `make setup`"),
+]
+
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/airflow-boundary"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+# What makes a persistent environment use all that it can have, besides what is on by default.
+MORE: dict[str, dict[str, Any]] = {
+    "cluster": {"airflow-cluster:permissionsBoundary": BOUNDARY},
+    "": {
+        "airflow:permissionsBoundary": BOUNDARY,
+        "airflow:alarms": {"emails": ["team@example.com"], "httpsEndpoints": []},
+        "airflow:variables": {"schema": {"value": "analytics"}},
+        "airflow:connections": {"warehouse": {"type": "postgres", "host": "warehouse.example.com"}},
+    },
+}
+# Nobody waits for AWS here.
+PACE = Fraction(1, 1000)
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """Runs the engine with a key of its own, on stack files of its own."""
+
+    cloud: Any
+    files: Path
+    key: tuple[str, ...]
+
+    def pulumi(self, project: str, stack: str, *arguments: str) -> None:
+        """Run the engine on a stack; it must succeed."""
+        file = str(self.files / project / f"Pulumi.{stack}.yaml")
+        options = ("--cwd", str(ROOT / project), "--stack", stack, "--non-interactive")
+        if arguments[0] != "stack":
+            options = (*options, "--config-file", file, "--yes")
+        self.cloud.embedded("run", "--", "env", *self.key, "pulumi", *arguments, *options)
+
+
+def write_stack(files: Path, project: str, stack: str, **more: str) -> None:
+    """Write the project's stack file with MORE in it, and `more` keys of its namespace."""
+    content = yaml.safe_load((ROOT / project / f"Pulumi.{stack}.yaml").read_text())
+    content["config"].update({**MORE[project], **{f"airflow:{key}": value for key, value in more.items()}})
+    directory = files / project
+    directory.mkdir(exist_ok=True)
+    (directory / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
+    shutil.copy(ROOT / project / "Pulumi.yaml", directory)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both projects' stack files, with more of what they can have."""
+    place = tmp_path_factory.mktemp("stack-files")
+    write_stack(place, "", "prod")
+    write_stack(place, "cluster", "shared")
+    return place
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Any]:
+    """An embedded cloud without a node; gone at the end."""
+    with makespan.cloud(PACE) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def deployer(cloud: Any, files: Path) -> Deployer:
+    """A user that has what `airflow-env rights` says of both stacks."""
+    iam = _administrator(cloud)
+    iam.create_policy(PolicyName=BOUNDARY.rpartition("/")[2], PolicyDocument=json.dumps(EVERYTHING))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkout, "ROOT", files)
+        policies = {**rights.of_environment("prod"), **rights.of_cluster("shared")}
+    iam.create_user(UserName="least")
+    for name, document in policies.items():
+        made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
+        iam.attach_user_policy(UserName="least", PolicyArn=made["Policy"]["Arn"])
+    key = iam.create_access_key(UserName="least")["AccessKey"]
+    variables = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return Deployer(cloud, files, tuple(f"{name}={value}" for name, value in variables.items()))
+
+
+def _administrator(cloud: Any) -> Any:
+    lines = cloud.embedded("run", "--", "env").splitlines()
+    told = dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
+    return boto3.client(
+        "iam",
+        region_name=REGION,
+        endpoint_url=told["AWS_ENDPOINT_URL"],
+        verify=told["AWS_CA_BUNDLE"],
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def test_the_deployers_policies_are_enough_for_a_whole_life(deployer: Deployer, files: Path) -> None:
+    """A refusal would end the engine's run with an error that names the action."""
+    for project, stack in (("cluster", "shared"), ("", "prod")):
+        deployer.pulumi(project, stack, "stack", "init")
+        deployer.cloud.embedded("run", "--", "airflow-env", "chart")
+        deployer.pulumi(project, stack, "up")
+        deployer.pulumi(project, stack, "refresh", "--skip-preview")
+    write_stack(files, "", "prod", retire="true")
+    deployer.pulumi("", "prod", "up", "--skip-preview")
+    deployer.pulumi("", "prod", "destroy", "--skip-preview")
+    deployer.pulumi("cluster", "shared", "destroy", "--skip-preview")
