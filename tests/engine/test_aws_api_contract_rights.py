@@ -168,7 +168,10 @@ def test_a_rule_needs_rights_on_its_own_group(account: Account) -> None:
 )
 def test_a_dashboard_and_a_repository_are_granted_by_name(account: Account) -> None:
     dashboard = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mine"
-    client = acting(account, "has-a-dashboard", "cloudwatch", allow("cloudwatch:PutDashboard", dashboard))
+    # Tags of other things in the same policies are no matter of a dashboard.
+    tagged = allow("cloudwatch:DeleteAlarms", Condition={"StringEquals": {"aws:ResourceTag/team": "data"}})
+    statements = (allow("cloudwatch:PutDashboard", dashboard), tagged)
+    client = acting(account, "has-a-dashboard", "cloudwatch", *statements)
     client.put_dashboard(DashboardName="mine", DashboardBody='{"widgets": []}')
     code, _ = refused(client, "put_dashboard", DashboardName="yours", DashboardBody='{"widgets": []}')
     assert code == "AccessDenied"

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 from engine_world import ACCOUNT, REGION, tool_directories
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ class Deployer:
 
     cloud: Any
     files: Path
-    key: tuple[str, ...]
+    key: dict[str, str]
 
     def pulumi(self, project: str, stack: str, *arguments: str) -> None:
         """Run the engine on a stack; it must succeed."""
@@ -65,7 +66,15 @@ class Deployer:
         options = ("--cwd", str(ROOT / project), "--stack", stack, "--non-interactive")
         if arguments[0] != "stack":
             options = (*options, "--config-file", file, "--yes")
-        self.cloud.embedded("run", "--", "env", *self.key, "pulumi", *arguments, *options)
+        self.cloud.embedded(
+            "run",
+            "--",
+            "env",
+            *(f"{name}={value}" for name, value in self.key.items()),
+            "pulumi",
+            *arguments,
+            *options,
+        )
 
 
 def write_stack(files: Path, project: str, stack: str, **more: str) -> None:
@@ -76,6 +85,25 @@ def write_stack(files: Path, project: str, stack: str, **more: str) -> None:
     directory.mkdir(exist_ok=True)
     (directory / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
     shutil.copy(ROOT / project / "Pulumi.yaml", directory)
+
+
+@pytest.fixture(scope="module")
+def told(cloud: Any) -> dict[str, str]:
+    """By which tools use the account, as its administrator."""
+    lines = cloud.embedded("run", "--", "env").splitlines()
+    return dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
+
+
+def client(told: dict[str, str], service: str) -> Any:
+    """A client of the account, by the variables of the environment."""
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=told["AWS_ENDPOINT_URL"],
+        verify=told["AWS_CA_BUNDLE"],
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +123,9 @@ def cloud() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def deployer(cloud: Any, files: Path) -> Deployer:
+def deployer(cloud: Any, told: dict[str, str], files: Path) -> Deployer:
     """A user that has what `airflow-env rights` says of both stacks."""
-    iam = _administrator(cloud)
+    iam = client(told, "iam")
     iam.create_policy(PolicyName=BOUNDARY.rpartition("/")[2], PolicyDocument=json.dumps(EVERYTHING))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkout, "ROOT", files)
@@ -107,21 +135,36 @@ def deployer(cloud: Any, files: Path) -> Deployer:
         made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
         iam.attach_user_policy(UserName="least", PolicyArn=made["Policy"]["Arn"])
     key = iam.create_access_key(UserName="least")["AccessKey"]
-    variables = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    return Deployer(cloud, files, tuple(f"{name}={value}" for name, value in variables.items()))
+    own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return Deployer(cloud, files, own)
 
 
-def _administrator(cloud: Any) -> Any:
-    lines = cloud.embedded("run", "--", "env").splitlines()
-    told = dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
-    return boto3.client(
-        "iam",
-        region_name=REGION,
-        endpoint_url=told["AWS_ENDPOINT_URL"],
-        verify=told["AWS_CA_BUNDLE"],
-        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
-    )
+OWN_ROLE, TRUST = f"airflow-prod-{REGION}-scheduler", json.dumps({"Statement": []})
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+NOT_ITS_OWN: list[tuple[str, str, dict[str, Any]]] = [
+    ("iam", "create_role", {"RoleName": "another", "AssumeRolePolicyDocument": TRUST}),
+    # Its own name, without the boundary.
+    ("iam", "create_role", {"RoleName": OWN_ROLE, "AssumeRolePolicyDocument": TRUST}),
+    ("iam", "attach_role_policy", {"RoleName": OWN_ROLE, "PolicyArn": ADMINISTRATOR}),
+    ("iam", "attach_user_policy", {"UserName": "least", "PolicyArn": ADMINISTRATOR}),
+    ("secretsmanager", "get_secret_value", {"SecretId": "airflow/airflow-staging/variables/schema"}),
+    ("s3", "delete_bucket", {"Bucket": f"airflow-staging-{ACCOUNT}-{REGION}"}),
+    ("rds", "delete_db_instance", {"DBInstanceIdentifier": "airflow-staging-metadata"}),
+    ("logs", "delete_log_group", {"logGroupName": "/aws/rds/instance/airflow-staging-metadata/upgrade"}),
+    # Without the tag.
+    ("kms", "create_key", {}),
+    ("ec2", "create_vpc", {"CidrBlock": "10.34.0.0/16"}),
+]
+
+
+@pytest.mark.parametrize(("service", "method", "parameters"), NOT_ITS_OWN)
+def test_the_deployer_is_refused_what_is_not_its_own(
+    deployer: Deployer, told: dict[str, str], service: str, method: str, parameters: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(client({**told, **deployer.key}, service), method)(**parameters)
+    code = refused.value.response["Error"]["Code"]
+    assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 def test_the_deployers_policies_are_enough_for_a_whole_life(deployer: Deployer, files: Path) -> None:

@@ -201,8 +201,9 @@ def _associated(association: str, region: str) -> list[str]:
     from moto.ec2.models import ec2_backends
 
     for table in ec2_backends[ACCOUNT_ID][region].route_tables.values():
-        if association in table.associations:
-            return [f"route-table/{table.id}", f"subnet/{table.associations[association]}"]
+        # A table of moto's: id of an association -> what it binds the table to.
+        if target := table._associations.get(association):
+            return [f"route-table/{table.id}", f"subnet/{target}"]
     return []
 
 

@@ -97,6 +97,9 @@ def _listed_tags(service: str, region: str, arn: str) -> dict[str, str]:
         group: Any = moto.backends.get_backend(service)  # type: ignore[call-overload]
     except Exception:  # noqa: BLE001 - moto knows no such service: nothing of it has tags
         return {}
-    backend = group[ACCOUNT_ID][region or "aws"]
+    try:
+        backend = group[ACCOUNT_ID][region or "aws"]
+    except KeyError:
+        return {}  # of no region, in a service that has them: a dashboard, which has no tags
     listed: Iterable[Any] = getattr(backend, "iter_tagged_resources", tuple)()
     return next((dict(one.tags) for one in listed if one.arn == arn), {})
