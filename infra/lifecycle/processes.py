@@ -107,6 +107,7 @@ def stream(
             interrupted = _relay(process, on_line, family)
         except (KeyboardInterrupt, Terminated) as second:
             # Sent from here: the second one may come while the first is being dealt with.
+            family |= process_table.descendants(process.pid)
             if isinstance(second, Terminated):
                 process.send_signal(signal.SIGTERM)
             # The program drops everything and ends. Its plugins would stay for minutes, and the one of Python
@@ -155,11 +156,11 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], famil
         except (KeyboardInterrupt, Terminated) as signalled:
             if interrupted:
                 raise
+            interrupted = True
+            family |= process_table.descendants(process.pid)
             if isinstance(signalled, Terminated):
                 # The engine takes it as Ctrl-C; what stands between it and us may leave that to the terminal.
                 process.send_signal(signal.SIGTERM)
-            interrupted = True
-            family |= process_table.descendants(process.pid)
             on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
     return interrupted
 

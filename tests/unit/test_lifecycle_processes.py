@@ -106,7 +106,7 @@ from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
 signal.signal(signal.SIGTERM, processes.terminate)
 try:
-    processes.stream((sys.executable, {str(script)!r}), lambda line: print(line, flush=True))
+    processes.stream((sys.executable, {str(script)!r}), lambda line: os.write(1, line.encode() + bytes([10])))
 except LifecycleError as error:
     print("told:", error.message, error.next_step, flush=True)
 """
