@@ -101,7 +101,7 @@ def test_a_second_end_does_not_wait_leaves_no_process_and_says_what_may_be_left(
     script = tmp_path / "long.py"
     script.write_text(LONG)
     driver = f"""
-import signal, sys
+import os, signal, sys
 from infra.lifecycle import processes
 from infra.lifecycle.errors import LifecycleError
 signal.signal(signal.SIGTERM, processes.terminate)
