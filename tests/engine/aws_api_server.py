@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -210,7 +211,7 @@ def running_account(home: Path) -> Iterator[Account]:
     patch.setenv("XDG_STATE_HOME", str(home / "state"))
     for name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
         patch.delenv(name)
-    account = _account(home, f"127.{20 + os.getpid() % 200}.{4 * secrets.randbelow(60)}.0/22")
+    account = _account(home)
     try:
         account.start()
         yield account
@@ -219,10 +220,29 @@ def running_account(home: Path) -> Iterator[Account]:
         patch.undo()
 
 
-def _account(home: Path, block: str) -> Account:
+def _account(home: Path) -> Account:
     """The account of a checkout below `home`, where XDG_STATE_HOME points already."""
     checkout = home / "checkout"
     checkout.mkdir(exist_ok=True)
-    identity = loopback_identity(CloudIdentity.of(checkout), block)
+    identity = _on_loopback(checkout)
+    while not _is_free(identity.host_address, identity.aws_port):
+        identity = _on_loopback(checkout)
     identity.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Account(identity, home)
+
+
+def _on_loopback(checkout: Path) -> CloudIdentity:
+    block = f"127.{20 + secrets.randbelow(200)}.{4 * secrets.randbelow(64)}.0/22"
+    return loopback_identity(CloudIdentity.of(checkout), block)
+
+
+def _is_free(address: str, port: int) -> bool:
+    """Whether nobody listens there: other test processes have accounts of their own."""
+    with socket.socket() as probe:
+        # As the server does; connections of one that has ended may linger.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

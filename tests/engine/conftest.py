@@ -19,7 +19,7 @@ from pulumi import automation
 
 START_SECONDS = 60
 # In this order: whoever is left with one of them at the end works alone.
-LONGEST_FILES = ("test_deployer_rights.py", "test_lifecycle_recover.py", "test_aws_plugin_types.py")
+LONGEST_FILES = ("test_deployer_life.py", "test_lifecycle_recover.py", "test_aws_plugin_types.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

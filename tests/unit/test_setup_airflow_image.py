@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from embedded.images import airflow, versions
 
@@ -88,8 +89,11 @@ def groom(logs: Path, until: Callable[[], bool], **settings: str) -> int:
         while not until() and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.2)  # what it would remove beyond the condition
+        started = psutil.Process(process.pid).children()
         process.terminate()
-        return process.wait(30)
+        code = process.wait(30)
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+        return code
     finally:
         process.kill()
         process.wait()

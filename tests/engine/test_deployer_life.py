@@ -174,7 +174,7 @@ def test_the_deployers_policies_are_enough_for_a_whole_life(deployer: Deployer, 
     for project, stack in (("cluster", "shared"), ("", "prod")):
         deployer.pulumi(project, stack, "stack", "init")
         deployer.cloud.embedded("run", "--", "airflow-env", "chart")
-        deployer.pulumi(project, stack, "up")
+        deployer.pulumi(project, stack, "up", "--skip-preview")
         deployer.pulumi(project, stack, "refresh", "--skip-preview")
     write_stack(files, "", "prod", retire="true")
     deployer.pulumi("", "prod", "up", "--skip-preview")
