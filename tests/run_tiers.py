@@ -10,6 +10,7 @@ code 1.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import os
 import platform
 import signal
@@ -25,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 # Markers of tests that need more than Python; the rest is unit and graph.
-HEAVY = ("setup", "engine", "chart", "cluster")
+HEAVY = ("setup", "engine", "chart", "control_plane", "cluster")
 
 
 @dataclass
@@ -125,12 +126,16 @@ def count(tier: str, report: str) -> Result:
 
 def check() -> Result:
     """Format, lint and types."""
+    from embedded.setup.cache import cache_root
+
+    # All checkouts share what was read of the SDKs, which takes longer than the project itself.
+    types = cache_root() / "mypy" / importlib.metadata.version("mypy")
     return commands_tier(
         "check",
         [
             (BIN / "ruff", "format", "--check", "."),
             (BIN / "ruff", "check", "."),
-            (BIN / "mypy",),
+            (BIN / "mypy", "--cache-dir", types),
         ],
         limit_seconds=600,
     )
@@ -193,6 +198,13 @@ def chart() -> Result:
     )
 
 
+def control_plane() -> Result:
+    """The kubernetes plugin and helm on API servers without a node, each process on one of its own."""
+    spread = ("-n", "auto", "--dist", "loadfile")
+    selection = (*spread, "-m", "control_plane and not cluster", "tests/cluster")
+    return pytest_tier("control_plane", selection, limit_seconds=1800)
+
+
 def cluster() -> Result:
     """Real pods and real DAG runs. The cloud is started when it is not there, and then stopped again."""
     reason = cloud_reason()
@@ -235,10 +247,11 @@ TIERS: dict[str, Callable[[], Result]] = {
     "setup": set_up,
     "engine": engine,
     "chart": chart,
+    "control_plane": control_plane,
     "cluster": cluster,
 }
 # Tiers that use what the set-up installs.
-AFTER_SETUP = ("engine", "chart", "cluster")
+AFTER_SETUP = ("engine", "chart", "control_plane", "cluster")
 
 
 def run_all(names: Sequence[str]) -> list[Result]:
@@ -263,8 +276,8 @@ def summary(results: Sequence[Result]) -> str:
     for result in results:
         counts = f"{result.passed} passed, {result.failed} failed"
         detail = f"{result.not_run}" if result.not_run is not None else counts
-        lines.append(f"  {result.tier:8} {result.state:8} {result.seconds:7.1f} s  {detail}")
-        lines += [f"           skipped: {' '.join(reason.split())}" for reason in result.skipped]
+        lines.append(f"  {result.tier:13} {result.state:8} {result.seconds:7.1f} s  {detail}")
+        lines += [f"                skipped: {' '.join(reason.split())}" for reason in result.skipped]
     sums = [sum(result.passed for result in results), sum(result.failed for result in results)]
     skipped = sum(len(result.skipped) for result in results)
     lines.append(f"{sums[0]} passed, {sums[1]} failed" + (f", {skipped} skipped" if skipped else ""))

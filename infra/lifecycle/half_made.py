@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import boto3
+from botocore.exceptions import ClientError
 
 Inputs = Mapping[str, Any]
 
@@ -145,20 +146,34 @@ def _has_name(group: str, inputs: Inputs, around: Surroundings) -> bool:
 def _key(inputs: Inputs, around: Surroundings) -> str | None:
     """A usable key with the stack's tag."""
     client = around.client("kms")
+    wanted = {"deployment-id": around.deployment_id, **(inputs.get("tags") or {})}
     for page in client.get_paginator("list_keys").paginate():
-        for item in page["Keys"]:
-            id_ = item["KeyId"]
-            if id_ in around.known_ids:
-                continue
-            described = client.describe_key(KeyId=id_)["KeyMetadata"]
-            if described["KeyManager"] != "CUSTOMER" or described["KeyState"] != "Enabled":
-                continue
-            tags = {tag["TagKey"]: tag["TagValue"] for tag in client.list_resource_tags(KeyId=id_)["Tags"]}
+        for id_ in (str(item["KeyId"]) for item in page["Keys"]):
             # What an environment of this name left for its snapshots has a namesake's tags, and is in use.
-            wanted = {"deployment-id": around.deployment_id, **(inputs.get("tags") or {})}
-            if wanted.items() <= tags.items() and not _in_use(id_, around):
-                return str(id_)
+            if (
+                id_ not in around.known_ids
+                and wanted.items() <= _tags_of_key(client, id_).items()
+                and not _in_use(id_, around)
+            ):
+                return id_
     return None
+
+
+def _tags_of_key(client: Any, key: str) -> dict[str, str]:
+    """Tags of a usable key of the account's own; of others none, nor of those that may not be looked at.
+
+    A key has its tags from its creation on, and the deployer may look at those with the stack's tag.
+    """
+    try:
+        described = client.describe_key(KeyId=key)["KeyMetadata"]
+        if described["KeyManager"] != "CUSTOMER" or described["KeyState"] != "Enabled":
+            return {}
+        found = client.list_resource_tags(KeyId=key)["Tags"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return {}
+    return {tag["TagKey"]: tag["TagValue"] for tag in found}
 
 
 def _in_use(key: str, around: Surroundings) -> bool:

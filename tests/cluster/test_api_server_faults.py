@@ -27,7 +27,7 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent
 from witness import parsed, run, succeed
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.control_plane
 
 CHAIN = """
 before = namespace
@@ -185,6 +185,7 @@ def parts() -> dict[str, dict[str, Any]]:
     return {part["name"]: part for part in parsed("embedded", "status", "--json")}
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("node")
 def test_a_nodes_api_server_is_slow_on_command_and_fast_again() -> None:
     server = parts()["kube-apiserver"]["pid"]
@@ -206,6 +207,7 @@ def states(process: int) -> list[str]:
     return seen
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("node")
 def test_a_nodes_api_server_restarts_on_command_and_nothing_else_does() -> None:
     before = parts()

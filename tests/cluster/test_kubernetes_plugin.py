@@ -18,7 +18,7 @@ from embedded.setup import Toolchain
 from kubernetes_plugin_world import World, new_world
 from pulumi import automation
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.control_plane
 
 IMAGE = "apache/airflow"
 SECRET = "a-secret-of-this-test"
@@ -217,6 +217,7 @@ def _failing(raised: Callable[[], Any]) -> str:
     return str(told.value)
 
 
+@pytest.mark.cluster
 def test_a_failed_job_shows_why_and_the_end_of_its_log(node: World) -> None:
     pod = {**_pod("echo the table is missing; exit 3"), "restartPolicy": "Never"}
     spec = {"backoffLimit": 0, "template": {"spec": pod}}
@@ -226,6 +227,7 @@ def test_a_failed_job_shows_why_and_the_end_of_its_log(node: World) -> None:
         assert part in told
 
 
+@pytest.mark.cluster
 def test_a_deployment_that_is_not_ready_is_told_of_and_mended_by_the_next_run(node: World) -> None:
     def deployment(image: str) -> str:
         labels = {"app": "web"}
@@ -242,6 +244,7 @@ def test_a_deployment_that_is_not_ready_is_told_of_and_mended_by_the_next_run(no
     assert node.get("deployment", "web")["status"]["availableReplicas"] == 1
 
 
+@pytest.mark.cluster
 def test_a_release_whose_pods_fail_shows_their_log_without_secrets(node: World) -> None:
     pod = _pod("echo connecting with {{ .Values.password }}; echo no such host; exit 1")
     labels = {"app": "web"}

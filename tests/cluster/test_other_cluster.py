@@ -21,7 +21,7 @@ from bare_control_plane import bare_control_plane
 from embedded.errors import EmbeddedError
 from embedded.setup import Toolchain, toolchain
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.control_plane
 
 REGISTERED = "mutatingwebhookconfigurations,clusterrolebindings"
 

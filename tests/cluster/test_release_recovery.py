@@ -19,7 +19,7 @@ from infra.lifecycle import half_made_release, recovery
 from infra.lifecycle.cluster_access import ClusterAccess
 from infra.lifecycle.pulumi_project import PulumiProject
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.control_plane
 
 # The name that the environment's own release has.
 RELEASE = """

@@ -26,7 +26,8 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 import makespan  # noqa: E402
 
-from infra.lifecycle import checkout, rights  # noqa: E402
+from infra import naming  # noqa: E402
+from infra.lifecycle import checkout, half_made, rights  # noqa: E402
 
 pytestmark = [
     pytest.mark.engine,
@@ -169,14 +170,28 @@ def test_the_deployer_is_refused_what_is_not_its_own(
     assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
+def test_a_half_made_key_is_found_among_others_that_the_deployer_may_not_look_at(
+    deployer: Deployer, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are listed before it."""
+    client(told, "kms").create_key()
+    tag = naming.deployment_id(checkout.environment_files().name, "prod")
+    tags = [{"TagKey": "deployment-id", "TagValue": tag}]
+    own = client({**told, **deployer.key}, "kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+    for name, value in {**told, **deployer.key}.items():
+        monkeypatch.setenv(name, value)
+    pending = half_made.PendingCreate("urn", "aws:kms/key:Key", {})
+    assert half_made.find_id(pending, half_made.Surroundings(REGION, tag, known_ids=())) == own
+    client({**told, **deployer.key}, "kms").schedule_key_deletion(KeyId=own, PendingWindowInDays=7)
+
+
 def test_the_deployers_policies_are_enough_for_a_whole_life(deployer: Deployer, files: Path) -> None:
     """A refusal would end the engine's run with an error that names the action."""
     for project, stack in (("cluster", "shared"), ("", "prod")):
         deployer.pulumi(project, stack, "stack", "init")
         deployer.cloud.embedded("run", "--", "airflow-env", "chart")
         deployer.pulumi(project, stack, "up", "--skip-preview")
-        deployer.pulumi(project, stack, "refresh", "--skip-preview")
     write_stack(files, "", "prod", retire="true")
-    deployer.pulumi("", "prod", "up", "--skip-preview")
+    deployer.pulumi("", "prod", "up", "--refresh", "--skip-preview")
     deployer.pulumi("", "prod", "destroy", "--skip-preview")
-    deployer.pulumi("cluster", "shared", "destroy", "--skip-preview")
+    deployer.pulumi("cluster", "shared", "destroy", "--refresh", "--skip-preview")
