@@ -178,7 +178,8 @@ def database(scope: Scope) -> list[Statement]:
     )
     return [
         allow("Database", "rds", changes, [scope.arn("rds", one) for one in own]),
-        allow("ReadDatabases", "rds", reads, scope.arn("rds", "*")),
+        # Lists of all that there are name no ARN.
+        allow("ReadDatabases", "rds", reads, "*", scope.here),
     ]
 
 
