@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 
 Stack = Annotated[str, typer.Argument(help="The environment: a stack that has a file Pulumi.STACK.yaml.")]
+Cluster = Annotated[bool, typer.Option("--cluster", help="STACK is a stack of the cluster project.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 # What Typer exits with after Ctrl-C, and after a mistake in the arguments.
@@ -109,9 +110,7 @@ def doctor_command(stack: Stack, as_json: Json = False) -> None:
 @app.command()
 def policy(
     stack: Stack,
-    cluster: Annotated[
-        bool, typer.Option("--cluster", help="STACK is a stack of the cluster project.")
-    ] = False,
+    cluster: Cluster = False,
     as_json: Json = False,
 ) -> None:
     """Judge what is deployed by the security baseline in policy/; accepted findings show their reasons."""
@@ -122,9 +121,7 @@ def policy(
 @app.command(name="rights")
 def rights_command(
     stack: Stack,
-    cluster: Annotated[
-        bool, typer.Option("--cluster", help="STACK is a stack of the cluster project.")
-    ] = False,
+    cluster: Cluster = False,
     every: Annotated[
         str,
         typer.Option(

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from embedded.aws_api.deployer import deployer_credentials
 from embedded.aws_api.part import check_ready
 from embedded.errors import NotReady
 from embedded.identity import CloudIdentity
+from embedded.preconditions import is_free
 from embedded.processes import Supervisor
 
 REGION = "eu-west-1"
@@ -225,7 +225,8 @@ def _account(home: Path) -> Account:
     checkout = home / "checkout"
     checkout.mkdir(exist_ok=True)
     identity = _on_loopback(checkout)
-    while not _is_free(identity.host_address, identity.aws_port):
+    # Other test processes have accounts of their own.
+    while not is_free(identity.host_address, identity.aws_port):
         identity = _on_loopback(checkout)
     identity.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Account(identity, home)
@@ -234,15 +235,3 @@ def _account(home: Path) -> Account:
 def _on_loopback(checkout: Path) -> CloudIdentity:
     block = f"127.{20 + secrets.randbelow(200)}.{4 * secrets.randbelow(64)}.0/22"
     return loopback_identity(CloudIdentity.of(checkout), block)
-
-
-def _is_free(address: str, port: int) -> bool:
-    """Whether nobody listens there: other test processes have accounts of their own."""
-    with socket.socket() as probe:
-        # As the server does; connections of one that has ended may linger.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True

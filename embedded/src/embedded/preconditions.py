@@ -135,7 +135,7 @@ def check_brought_ports_free(identity: CloudIdentity) -> None:
 
 
 def _refuse_taken(identity: CloudIdentity, ports: Mapping[int, str]) -> None:
-    taken = [f"{port} ({use})" for port, use in ports.items() if not _is_free(identity.host_address, port)]
+    taken = [f"{port} ({use})" for port, use in ports.items() if not is_free(identity.host_address, port)]
     if taken:
         raise EmbeddedError(
             f"on {identity.host_address} the ports {', '.join(taken)} are in use",
@@ -143,7 +143,8 @@ def _refuse_taken(identity: CloudIdentity, ports: Mapping[int, str]) -> None:
         )
 
 
-def _is_free(address: str, port: int) -> bool:
+def is_free(address: str, port: int) -> bool:
+    """Whether nobody listens there."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: connections that are merely fading away do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from embedded.aws_api import ACCOUNT_ID, permissions, refusals
 from embedded.aws_api.application import Refusal
+from embedded.aws_api.dependent_permissions import Permission
 from embedded.aws_api.grants import before_change, effective_grants, effective_trust
 from embedded.aws_api.operations import Operation, read_operation
 from embedded.aws_api.policy.condition_keys import UnknownConditionKeyError
@@ -80,7 +81,7 @@ def _check(operation: Operation, environ: dict[str, Any], principal: Principal) 
     return None
 
 
-def _decide(needed: permissions.Permission, context: Values, principal: Principal) -> Answer:
+def _decide(needed: Permission, context: Values, principal: Principal) -> Answer:
     policies = _policies(principal, needed.action, needed.resource)
     context = {**context, **needed.context}
     if policies.mention("resourcetag/"):
@@ -89,7 +90,7 @@ def _decide(needed: permissions.Permission, context: Values, principal: Principa
     return decide(Question(needed.action, needed.resource, names, ACCOUNT_ID, context), policies)
 
 
-def _resource_tag_keys(needed: permissions.Permission) -> Values:
+def _resource_tag_keys(needed: Permission) -> Values:
     service = needed.action.partition(":")[0]
     tags = tags_of(needed.resource)
     prefixes = ("aws", service) if service in ("iam", "ec2", "secretsmanager") else ("aws",)

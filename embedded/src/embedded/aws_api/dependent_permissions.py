@@ -12,12 +12,14 @@ from embedded.aws_api.resource_arns import kms_key_arn
 
 
 @dataclass(frozen=True)
-class Dependent:
-    """An action that must be allowed too, the resource's ARN, and condition keys that hold for it alone."""
+class Permission:
+    """One thing the caller must be allowed to do."""
 
     action: str
     resource: str
+    """An ARN, or `*`."""
     context: Mapping[str, list[str]] = field(default_factory=dict)
+    """Condition keys that hold for this permission beyond those of the request."""
 
 
 # Service -> the action that tags; each operation of the service that takes tags for what it makes needs it.
@@ -53,7 +55,7 @@ _RDS_MADE = {
 }
 
 
-def dependents(operation: Operation, arns: list[str], prefix: str) -> list[Dependent]:
+def dependents(operation: Operation, arns: list[str], prefix: str) -> list[Permission]:
     """Everything besides the operation's own permission that is not about objects of S3 or passed roles.
 
     Args:
@@ -70,20 +72,20 @@ def dependents(operation: Operation, arns: list[str], prefix: str) -> list[Depen
     return found
 
 
-def _tags(operation: Operation, arns: list[str], prefix: str) -> list[Dependent]:
+def _tags(operation: Operation, arns: list[str], prefix: str) -> list[Permission]:
     if operation.service == "ec2":
         return _ec2_tags(operation)
     if not any(operation.parameters.get(name) for name in _TAG_PARAMETERS):
         return []
     if operation.service == "kms" and operation.name == "CreateKey":
-        return [Dependent("kms:TagResource", f"arn:aws:kms:{operation.region}:{ACCOUNT_ID}:key/*")]
+        return [Permission("kms:TagResource", f"arn:aws:kms:{operation.region}:{ACCOUNT_ID}:key/*")]
     if operation.service == "iam":
         action = _IAM_TAGGING.get(operation.name)
-        return [Dependent(f"iam:{action}", arns[0])] if action else []
+        return [Permission(f"iam:{action}", arns[0])] if action else []
     action = _TAGGING.get(operation.service)
     if action is None or not operation.name.startswith(_CREATING):
         return []
-    return [Dependent(f"{prefix}:{action}", _made(operation, arns))]
+    return [Permission(f"{prefix}:{action}", _made(operation, arns))]
 
 
 def _made(operation: Operation, arns: list[str]) -> str:
@@ -101,17 +103,17 @@ def _made(operation: Operation, arns: list[str]) -> str:
     return arns[0].removesuffix(":*") if operation.service == "logs" else arns[0]
 
 
-def _ec2_tags(operation: Operation) -> list[Dependent]:
+def _ec2_tags(operation: Operation) -> list[Permission]:
     """CreateTags, for the kinds that the request tags while it makes them.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
     base, making = f"arn:aws:ec2:{operation.region}:{ACCOUNT_ID}", {"ec2:createaction": [operation.name]}
     kinds = {str(one.get("ResourceType")) for one in operation.parameters.get("TagSpecifications") or ()}
-    return [Dependent("ec2:CreateTags", f"{base}:{kind}/*", making) for kind in sorted(kinds)]
+    return [Permission("ec2:CreateTags", f"{base}:{kind}/*", making) for kind in sorted(kinds)]
 
 
-def _encrypted_database(operation: Operation) -> list[Dependent]:
+def _encrypted_database(operation: Operation) -> list[Permission]:
     """A key that RDS uses for the instance, and the secret that it makes for the master user.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.Encryption.Keys.html
@@ -122,27 +124,29 @@ def _encrypted_database(operation: Operation) -> list[Dependent]:
     found = _grants("rds", operation.region, operation.text("KmsKeyId"))
     if operation.parameters.get("ManageMasterUserPassword"):
         secret = f"arn:aws:secretsmanager:{operation.region}:{ACCOUNT_ID}:secret:rds!db-*"
-        found += [Dependent(f"secretsmanager:{action}", secret) for action in ("CreateSecret", "TagResource")]
+        found += [
+            Permission(f"secretsmanager:{action}", secret) for action in ("CreateSecret", "TagResource")
+        ]
         found += _secret_key(operation)
     return found
 
 
-def _secret_key(operation: Operation) -> list[Dependent]:
+def _secret_key(operation: Operation) -> list[Permission]:
     key = operation.text("MasterUserSecretKmsKeyId")
     if not key:
         return []
     context = {"kms:viaservice": [f"secretsmanager.{operation.region}.amazonaws.com"]}
     arn = kms_key_arn(key, operation.region)
     return [
-        Dependent("kms:DescribeKey", arn),
-        *(Dependent(f"kms:{action}", arn, context) for action in ("Decrypt", "GenerateDataKey")),
+        Permission("kms:DescribeKey", arn),
+        *(Permission(f"kms:{action}", arn, context) for action in ("Decrypt", "GenerateDataKey")),
     ]
 
 
-def _grants(service: str, region: str, key: str) -> list[Dependent]:
+def _grants(service: str, region: str, key: str) -> list[Permission]:
     """What a service needs to use a key later on its own: to look at it, and a grant."""
     if not key:
         return []
     arn, via = kms_key_arn(key, region), {"kms:viaservice": [f"{service}.{region}.amazonaws.com"]}
     granted = {**via, "kms:grantisforawsresource": ["true"]}
-    return [Dependent("kms:DescribeKey", arn, via), Dependent("kms:CreateGrant", arn, granted)]
+    return [Permission("kms:DescribeKey", arn, via), Permission("kms:CreateGrant", arn, granted)]

@@ -1,27 +1,13 @@
 """Which permissions a request needs: IAM actions and the ARNs of what they act on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from embedded.aws_api import ACCOUNT_ID
-from embedded.aws_api.dependent_permissions import dependents
+from embedded.aws_api.dependent_permissions import Permission, dependents
 from embedded.aws_api.operations import Operation
 from embedded.aws_api.passed_roles import passed_roles
 from embedded.aws_api.request_context import Values, encryption_context
 from embedded.aws_api.resource_arns import kms_key_arn, resource_arns
-
-
-@dataclass(frozen=True)
-class Permission:
-    """One thing the caller must be allowed to do."""
-
-    action: str
-    resource: str
-    """An ARN, or `*`."""
-    context: Mapping[str, list[str]] = field(default_factory=dict)
-    """Condition keys that hold for this permission beyond those of the request."""
-
 
 # Signing name -> prefix of its IAM actions, where they differ.
 _ACTION_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
@@ -88,8 +74,7 @@ def required(operation: Operation) -> list[Permission]:
     prefix = _ACTION_PREFIXES.get(operation.service, operation.service)
     arns = resource_arns(operation)
     found = [Permission(f"{prefix}:{operation.name}", arn) for arn in arns]
-    for more in dependents(operation, arns, prefix):
-        found.append(Permission(more.action, more.resource, more.context))
+    found += dependents(operation, arns, prefix)
     if operation.service == "secretsmanager":
         found += _secret_key(operation)
     if operation.service == "sts" and operation.parameters.get("Tags"):
