@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from aws_api_server import Account, postgres_directory, running_account
 from cryptography.fernet import Fernet, MultiFernet
@@ -109,8 +108,6 @@ def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        # boto3 keeps the session, and so the credentials, of whoever asked first in this process.
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
         yield select
 
 
