@@ -222,6 +222,14 @@ def names_of(project: str, stack: str, *, account_id: str, region: str) -> Names
     )
 
 
-def deployment_id(project: str, stack: str) -> str:
-    """Return the tag value by which a stack's resources are found: its name and a hash, stable for life."""
-    return f"{slug(f'{project}-{stack}', ENVIRONMENT_NAME_LIMIT)}-{short_hash(f'{project}/{stack}', 8)}"
+def deployment_id(project: str, stack: str, *, given: str | None = None) -> str:
+    """Return the tag value by which a stack's resources are found, stable for life.
+
+    Args:
+        project: Pulumi project.
+        stack: stack of it; both make the id, a name and a hash.
+        given: id that the stack file gives in its place, if any.
+    """
+    return (
+        given or f"{slug(f'{project}-{stack}', ENVIRONMENT_NAME_LIMIT)}-{short_hash(f'{project}/{stack}', 8)}"
+    )

@@ -121,9 +121,10 @@ def open_login(cursor: Any, sql: Any, owner: str, login: str, verifier: str, con
 
 
 def close_login(cursor: Any, sql: Any, login: str) -> None:
-    """End the password of `login`, if there is such a role; sessions that are open stay."""
+    """End the password of `login` and its sessions, if there is such a role: whoever held it is out."""
     if _exists(cursor, login):
         cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(login)))
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (login,))
 
 
 def _exists(cursor: Any, role: str) -> bool:

@@ -133,16 +133,25 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], famil
 
     Then `family` has what the program had started: once it is dead, nobody knows what was its own.
 
-    A thread reads: an interrupt in the midst of reading would lose what the program says of its end.
+    A thread reads: an interrupt in the midst of reading would lose what the program says of its end. It reads
+    on when a line cannot be passed on (nobody listens any more, as behind `| head`): the program would wait
+    for its reader for ever. The error is raised at the program's end.
     """
-
     # A join that is interrupted takes the thread for ended (https://bugs.python.org/issue45274).
     all_read = threading.Event()
+    failed: list[BaseException] = []
+
+    def pass_on(line: str) -> None:
+        try:
+            on_line(line)
+        except BaseException as error:  # noqa: BLE001 - raised below; a console without reader ends by SystemExit
+            failed.append(error)
 
     def read() -> None:
         try:
             for line in process.stdout or ():
-                on_line(line.rstrip("\n"))
+                if not failed:
+                    pass_on(line.rstrip("\n"))
         except ValueError:  # closed after a second interrupt
             pass
         finally:
@@ -161,7 +170,9 @@ def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], famil
             if isinstance(signalled, Terminated):
                 # The engine takes it as Ctrl-C; what stands between it and us may leave that to the terminal.
                 process.send_signal(signal.SIGTERM)
-            on_line("interrupted: waiting for what is in progress to end; a second time does not wait")
+            pass_on("interrupted: waiting for what is in progress to end; a second time does not wait")
+    if failed:
+        raise failed[0]
     return interrupted
 
 

@@ -59,7 +59,7 @@ def recover(stack: str, *, unlock: bool = False) -> None:
             settled = half_made_release.settle(access, known=RELEASE_TYPE in types)
         if settled:
             console.print(f"  {settled}", markup=False)
-    deployment_id = chosen.deployment_id or naming.deployment_id(name, stack)
+    deployment_id = naming.deployment_id(name, stack, given=chosen.deployment_id)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
     _sweep_if_told(project, stack, chosen.region, deployment_id, prepare=deployment.fill_chart)
     console.print(

@@ -76,7 +76,7 @@ def of_stack(stack: str) -> RecoverySet:
     """
     chosen = environments.settings(stack)
     project = checkout.environment_files().name
-    return find(chosen.region, chosen.deployment_id or naming.deployment_id(project, stack))
+    return find(chosen.region, naming.deployment_id(project, stack, given=chosen.deployment_id))
 
 
 def find(region: str, deployment_id: str) -> RecoverySet:

@@ -32,7 +32,7 @@ def of_environment(stack: str, *, every: str = "") -> dict[str, Document]:
     """
     files, chosen = checkout.environment_files(), environments.settings(stack)
     names = naming.names_of(files.name, stack, account_id=chosen.account_id, region=chosen.region)
-    tag = chosen.deployment_id or naming.deployment_id(files.name, stack)
+    tag = naming.deployment_id(files.name, stack, given=chosen.deployment_id)
     scope = Scope(names=names, deployment_id=tag, permissions_boundary=chosen.permissions_boundary or None)
     if every:
         short = f"{_beginning(files.name, every)}*"

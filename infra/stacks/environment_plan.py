@@ -125,7 +125,7 @@ class EnvironmentPlan:
     @property
     def deployment_id(self) -> str:
         """Tag by which everything of this environment is found."""
-        return self.settings.deployment_id or naming.deployment_id(self.project, self.stack)
+        return naming.deployment_id(self.project, self.stack, given=self.settings.deployment_id)
 
     @property
     def recovery_tags(self) -> dict[str, str]:

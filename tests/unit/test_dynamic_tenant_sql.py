@@ -133,7 +133,8 @@ def test_a_new_password_is_valid_before_the_old_one_ends(server: Connect) -> Non
         old.execute("CREATE TABLE shared (id int)")
         create(server, "airflow_b")
         server("airflow", "airflow_a").execute("SELECT 1")
-        server("airflow", "airflow_b").execute("ALTER TABLE shared ADD COLUMN name text")
+        new = server("airflow", "airflow_b")
+        new.execute("ALTER TABLE shared ADD COLUMN name text")
         owner = old.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'shared'").fetchone()
         assert owner == ("airflow",)
         close(server, "airflow_a")
@@ -141,8 +142,10 @@ def test_a_new_password_is_valid_before_the_old_one_ends(server: Connect) -> Non
         for login in ("airflow_a", "airflow"):
             with pytest.raises(psycopg.OperationalError):
                 server("airflow", login)
-        # A session that is open is not cut off.
-        old.execute("INSERT INTO shared (id) VALUES (1)")
+        # Whoever came in by the password that ended is out; the other login's sessions stay.
+        with pytest.raises(psycopg.OperationalError):
+            old.execute("SELECT 1")
+        new.execute("INSERT INTO shared (id) VALUES (1)")
         create(server, "airflow_a")
         assert server("airflow", "airflow_a").execute("SELECT count(*) FROM shared").fetchone() == (1,)
     finally:

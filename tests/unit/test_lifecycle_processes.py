@@ -63,6 +63,19 @@ def test_streams_are_relayed_in_order_with_the_exit_code() -> None:
     assert lines == ["one", "two", "three"]
 
 
+def test_a_program_is_read_to_its_end_when_nobody_listens_any_more(tmp_path: Path) -> None:
+    """More than a pipe holds (64 KiB): a program whose reader left would hang, half done."""
+    end = tmp_path / "end"
+    program = "import sys\nfor n in range(20000): print('step', n)\nopen(sys.argv[1], 'w')"
+
+    def gone(_line: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        processes.stream((sys.executable, "-c", program, str(end)), gone)
+    assert end.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_waits_for_an_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C goes to the whole process group of the command, SIGTERM to the command alone.
