@@ -32,8 +32,8 @@ AFTERWARDS = {
     RotatedKey.API: "Sessions in browsers have ended; people log in again. Tasks do not notice.",
     RotatedKey.JWT: "Tokens are signed by the new key. The one before is trusted until the next rotation, so "
     "that running tasks go on. After a leak, rotate again in ten minutes, when they have renewed theirs.",
-    RotatedKey.DATABASE: "Airflow logs in as the other role with a new password; the one before is closed, and "
-    "its sessions are ended.",
+    RotatedKey.DATABASE: "Airflow logs in as the other role with a new password; the one before is closed, "
+    "and its sessions are ended.",
 }
 # A large installation has some thousands of Connections; a value takes milliseconds.
 JOB_SECONDS = 1800
