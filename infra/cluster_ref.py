@@ -21,6 +21,7 @@ CERTIFICATE_AUTHORITY: Final = "certificateAuthority"
 VPC_ID: Final = "vpcId"
 PRIVATE_SUBNET_IDS: Final = "privateSubnetIds"
 SECURITY_GROUP_ID: Final = "clusterSecurityGroupId"
+REGION: Final = "region"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,18 +112,24 @@ def missing_cluster(stack: str) -> str:
     )
 
 
-def _require(stack: str) -> None:
-    """Stop with our sentence: a reference to no stack ends the program with the engine's own."""
+def _require(stack: str, region: str) -> None:
+    """Stop with our sentence before anything is made: a reference to no stack ends with the engine's own."""
     try:
-        pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+        answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
     except Exception as error:
         if "unknown stack" in str(error):
             raise pulumi.RunError(missing_cluster(stack)) from None
         raise
+    there = ((answer.value or {}).get("outputs") or {}).get(REGION, region)
+    if there != region:
+        raise pulumi.RunError(
+            f"airflow:region is {region}, and the cluster of stack {stack} (airflow:cluster.stack) is in "
+            f"{there}. Set airflow:region to {there}, or name the stack of a cluster in {region}."
+        )
 
 
 def _from_stack(stack: str, region: str, account_id: str) -> ClusterReference:
-    _require(stack)
+    _require(stack, region)
     reference = pulumi.StackReference("cluster", stack_name=stack)
 
     def output(name: str) -> pulumi.Output[Any]:

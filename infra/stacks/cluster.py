@@ -80,7 +80,7 @@ def export_reference(settings: ClusterProjectSettings, network: Network, cluster
     pulumi.export(cluster_ref.VPC_ID, network.vpc_id)
     pulumi.export(cluster_ref.PRIVATE_SUBNET_IDS, network.private_subnet_ids)
     pulumi.export(cluster_ref.SECURITY_GROUP_ID, cluster.security_group_id)
-    pulumi.export("region", settings.region)
+    pulumi.export(cluster_ref.REGION, settings.region)
 
 
 def zone_names(region: str, provider: aws.Provider) -> pulumi.Output[list[str]]:
