@@ -222,6 +222,11 @@ def names_of(project: str, stack: str, *, account_id: str, region: str) -> Names
     )
 
 
+def database_host(cluster: str) -> str:
+    """Return the name of the instance for tenants that the project of a cluster makes."""
+    return slug(f"{cluster}-host", ENVIRONMENT_NAME_LIMIT)
+
+
 def deployment_id(project: str, stack: str, *, given: str | None = None) -> str:
     """Return the tag value by which a stack's resources are found, stable for life.
 

@@ -27,6 +27,7 @@ from infra.lifecycle import (
     half_made_release,
     preflight_backend,
     preflight_living,
+    preflight_names,
     preflight_plan,
     preflight_tools,
     processes,
@@ -65,7 +66,7 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     chosen = environments.settings(stack)
     rows = [Row.judged("stack file", True, f"Pulumi.{stack}.yaml is valid; durability {chosen.durability}")]
     rows += _guarded("chart", lambda: Row.judged("chart", True, chart()))
-    rows += preflight_plan.rows(stack, chosen)
+    rows += [preflight_names.row(stack, chosen), *preflight_plan.rows(stack, chosen)]
     rows += _guarded("python", lambda: python_row(sys.version_info[:2]))
     rows += _guarded("pulumi", _pulumi)
     rows += _guarded("helm", _helm)

@@ -57,7 +57,7 @@ def of_cluster(stack: str) -> dict[str, Document]:
     names = Names(environment=chosen.name, account_id=chosen.account_id, region=chosen.region)
     tag = naming.deployment_id(files.name, stack)
     scope = Scope(names=names, deployment_id=tag, permissions_boundary=chosen.permissions_boundary or None)
-    short = naming.slug(f"{chosen.name}-host", ENVIRONMENT_NAME_LIMIT)
+    short = naming.database_host(chosen.name)
     found = deployer_rights.cluster_policies(
         scope,
         host=deployer_rights.like(scope, environment=short, deployment_id=tag),

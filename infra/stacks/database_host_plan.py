@@ -21,7 +21,7 @@ from infra.components.metadata_database import EXPORTED_LOGS, MetadataDatabase, 
 from infra.components.tenant_administration import TenantAdministration, TenantAdministrationArgs
 from infra.components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from infra.database_endpoint import DatabaseHost
-from infra.naming import ENVIRONMENT_NAME_LIMIT, SERVICE_ACCOUNTS, Names
+from infra.naming import SERVICE_ACCOUNTS, Names
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Limits as an environment has by default.
@@ -32,7 +32,7 @@ JOB_SECONDS: Final = 900
 def names_of(settings: ClusterProjectSettings) -> Names:
     """Return the names of the host's resources."""
     return Names(
-        environment=naming.slug(f"{settings.name}-host", ENVIRONMENT_NAME_LIMIT),
+        environment=naming.database_host(settings.name),
         account_id=settings.account_id,
         region=settings.region,
     )
