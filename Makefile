@@ -42,11 +42,11 @@ open: venv ## make the Airflow of STACK reachable at http://127.0.0.1:8080 until
 password: venv ## print the password of the first administrator of STACK
 	@$(IN_CLOUD) airflow-env password $(STACK)
 
-# `make down STACK=...` ends that environment alone (a persistent one with RETIRE=1); `make down` ends everything and stops the cloud.
+# These reach the embedded cloud alone, where a persistent environment may end without a second word. Elsewhere `airflow-env down` refuses.
 .PHONY: down
-down: venv ## delete all environments and the cluster, and stop the embedded cloud; STACK=... [RETIRE=1] ends that one alone
+down: venv ## delete all environments and the cluster, and stop the embedded cloud; STACK=... ends that one alone
 ifneq ($(origin STACK),file)
-	@$(IN_CLOUD) airflow-env down $(STACK) $(if $(RETIRE),--retire)
+	@$(IN_CLOUD) airflow-env down $(STACK) --retire
 else
 	@scripts/down
 endif
