@@ -67,7 +67,7 @@ def find_lost(
             continue
         look = Surroundings(around.region, around.deployment_id, ids)
         id_ = find_id(item.pending, look)
-        if id_ is None or id_ in ids or not _is_of_stack(item.pending, id_, look):
+        if id_ is None or id_ in ids or not is_of_stack(item.pending, id_, look):
             continue
         found.append((item, id_))
         there.add(item.pending.urn)
@@ -75,7 +75,12 @@ def find_lost(
     return found
 
 
-def _is_of_stack(item: PendingCreate, id_: str, around: Surroundings) -> bool:
+def bears_tags(item: PendingCreate) -> bool:
+    """Whether the resource says itself whose it is; settings of another one do not."""
+    return item.type in _TAGS
+
+
+def is_of_stack(item: PendingCreate, id_: str, around: Surroundings) -> bool:
     """Whether it exists and is this stack's: a name alone may be somebody else's."""
     if item.type in EC2_KINDS or item.type in _FOUND_BY_MORE:
         return True
@@ -149,6 +154,23 @@ def _association(around: Surroundings, id_: str) -> Tags:
     return [{"Key": key, "Value": value} for key, value in found["association"].get("tags", {}).items()]
 
 
+def _cluster(around: Surroundings, name: str) -> Tags:
+    found = around.client("eks").describe_cluster(name=name)["cluster"].get("tags", {})
+    return [{"Key": key, "Value": value} for key, value in found.items()]
+
+
+def _repository(around: Surroundings, name: str) -> Tags:
+    client = around.client("ecr")
+    arn = client.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryArn"]
+    found: Tags = client.list_tags_for_resource(resourceArn=arn)["tags"]
+    return found
+
+
+def _topic(around: Surroundings, arn: str) -> Tags:
+    found: Tags = around.client("sns").list_tags_for_resource(ResourceArn=arn)["Tags"]
+    return found
+
+
 def _of_rds(operation: str, argument: str, listed: str, arn: str) -> Callable[[Surroundings, str], Tags]:
     def tags(around: Surroundings, id_: str) -> Tags:
         client = around.client("rds")
@@ -161,6 +183,8 @@ def _of_rds(operation: str, argument: str, listed: str, arn: str) -> Callable[[S
 
 _TAGS: Final[Mapping[str, Callable[[Surroundings, str], Tags]]] = {
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
+    "aws:ecr/repository:Repository": _repository,
+    "aws:eks/cluster:Cluster": _cluster,
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": _association,
     "aws:iam/role:Role": _role,
     "aws:kms/alias:Alias": _alias,
@@ -178,4 +202,5 @@ _TAGS: Final[Mapping[str, Callable[[Surroundings, str], Tags]]] = {
     ),
     "aws:s3/bucket:Bucket": _bucket,
     "aws:secretsmanager/secret:Secret": _secret,
+    "aws:sns/topic:Topic": _topic,
 }

@@ -14,7 +14,7 @@ from infra.lifecycle import checkout, deployment, environments, half_made_releas
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
-from infra.lifecycle.lost import find_lost
+from infra.lifecycle.lost import bears_tags, find_lost, is_of_stack
 from infra.lifecycle.pulumi_project import PulumiProject, backend_url
 from infra.lifecycle.report import console
 from infra.lifecycle.state_lock import locks, restore_checkpoint
@@ -170,16 +170,18 @@ def sweep(project: PulumiProject, stack: str, *, region: str, deployment_id: str
 
 
 def _found(item: PendingCreate, around: Surroundings) -> str | None:
-    """The id; asked for again for a while, since AWS goes on with a request whose sender was killed."""
+    """The id of what is this stack's; asked for again for a while, as AWS goes on with what it was sent."""
     for attempt in range(ATTEMPTS if is_listed(item) else 1):
         if attempt:
             time.sleep(PAUSE_SECONDS)
-        if found := find_id(item, around):
+        found = find_id(item, around)
+        # Of a name that somebody else has, AWS may have refused the creation.
+        if found and (not bears_tags(item) or is_of_stack(item, found, around)):
             return found
     return None
 
 
 def _sentence(item: PendingCreate, found: str | None) -> str:
     if found is None:
-        return f"{item.name}: not made, or made again in place"
+        return f"{item.name}: not made, or not this stack's by its tag, or made again in place"
     return f"{item.name}: looked for as {found}"
