@@ -68,11 +68,14 @@ def _git_sync(dags: DagsSettings) -> Values:
 
 
 def _git_bundle(dags: DagsSettings) -> Values:
-    kwargs: Values = {
-        "tracking_ref": dags.reference,
+    """The bundle's arguments, as text of airflow.cfg: the chart writes them there as they are."""
+    texts = {
+        "tracking_ref": str(dags.reference),
         "subdir": dags.subdirectory,
-        "repo_url": dags.repository,
+        "repo_url": str(dags.repository),
     }
+    # Airflow's parser interpolates; with a single % the option could not be read, and no DAG would be there.
+    kwargs: Values = {key: text.replace("%", "%%") for key, text in texts.items()}
     return kwargs | ({"git_conn_id": "dags_repository"} if dags.credentials_secret else {})
 
 

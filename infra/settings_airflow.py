@@ -127,13 +127,18 @@ class DagsSettings(Model):
 
     @field_validator("repository")
     @classmethod
-    def _no_password(cls, value: str | None) -> str | None:
-        """Refuse a password in the address: it would stand in chart values and pod specs."""
+    def _plain_address(cls, value: str | None) -> str | None:
+        """Refuse a password in the address, which would stand in values and pods, and variables."""
         if value is not None and _CREDENTIALS.match(value):
             raise PydanticCustomError(
                 "repository_password",
                 "allowed: an address without a password; put it into a Secret of the namespace, and name "
                 "that in dags.credentialsSecret",
+            )
+        if value is not None and "$" in value:
+            raise PydanticCustomError(
+                "repository_variable",
+                "allowed: an address without a $, which Airflow and Kubernetes read as a variable; write %24",
             )
         return value
 

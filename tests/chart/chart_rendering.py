@@ -67,7 +67,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
     "git-sync over https": {"dags": {"source": "gitSync", **GIT}},
     "git-sync over ssh": {"dags": {"source": "gitSync", **OVER_SSH}},
-    "git bundle": {"dags": {"source": "gitBundle", **GIT}},
+    # A % in airflow.cfg is a hole of its parser.
+    "git bundle": {"dags": {"source": "gitBundle", **GIT, "repository": "https://git.example.com/my%20dags"}},
     "tasks launch pods": {"airflow": {"tasksLaunchPods": True}},
 }
 

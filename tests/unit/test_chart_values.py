@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from infra import chart_dags, chart_values, chart_values_rules, naming
 from infra.chart_values_rules import ChartValuesError
 from infra.settings import EnvironmentSettings, Size
+from infra.settings_database import DatabaseSettings
 
 STAND_IN = Path(__file__).resolve().parents[2] / "embedded" / "charts" / "airflow"
 CFG = {"core": {"parallelism": "32"}}
@@ -320,6 +322,37 @@ def test_git_sync_credentials_go_where_the_protocol_wants_them(repository, key):
     assert sync["enabled"] is True
     assert {name for name in ("credentialsSecret", "sshKeySecret") if name in sync} == {key}
     assert sync["ref"] == sync["branch"] == "v1"
+
+
+def test_a_git_bundle_reaches_airflow_as_it_stands_in_the_stack_file():
+    """The chart writes the list as JSON into airflow.cfg, which Airflow reads with Python's ConfigParser."""
+    address = "https://dev.azure.com/org/My%20Project/_git/dags"
+    values = build(settings(dags={"source": "gitBundle", "repository": address, "reference": "v1"}))
+    parser = configparser.ConfigParser()
+    text = json.dumps(at(values, "dagProcessor.dagBundleConfigList"))
+    parser.read_string(f"[dag_processor]\ndag_bundle_config_list = {text}\n")
+    bundles = json.loads(parser["dag_processor"]["dag_bundle_config_list"])
+    assert [bundle["kwargs"]["repo_url"] for bundle in bundles if bundle["name"] == "dags"] == [address]
+
+
+def minute_of_week(day: str, time: str) -> int:
+    """Minutes since Sunday 00:00; `day` as RDS writes it."""
+    hour, minute = time.split(":")
+    return (("sun", "mon", "tue", "wed", "thu", "fri", "sat").index(day) * 24 + int(hour)) * 60 + int(minute)
+
+
+def test_the_weekly_cleanup_of_the_database_keeps_clear_of_its_default_windows():
+    """All in UTC; RDS may restart the instance within its maintenance; a cleanup has an hour at least."""
+    minute, hour, *_, weekday = str(at(build(), "databaseCleanup.schedule")).split()
+    cleanup = int(weekday) * 24 * 60 + int(hour) * 60 + int(minute)  # cron's Sunday is 0
+    defaults = DatabaseSettings.model_fields
+    begin, end = defaults["maintenance_window"].default.split("-")
+    windows = [(minute_of_week(begin[:3], begin[4:]), minute_of_week(end[:3], end[4:]), 7 * 24 * 60)]
+    begin, end = defaults["backup_window"].default.split("-")
+    windows.append((minute_of_week("sun", begin), minute_of_week("sun", end), 24 * 60))
+    for first, last, period in windows:
+        assert (cleanup - first) % period >= last - first
+        assert (first - cleanup) % period >= 60
 
 
 def test_git_bundle_credentials_reach_all_pods_that_clone():

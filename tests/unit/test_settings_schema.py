@@ -145,6 +145,7 @@ BEYOND_A_SCHEMA = {
     "missing",  # `pulumi config set` fills a file one by one
     "network",
     "repository_password",
+    "repository_variable",
     "value_error",
 }
 # What a mutation puts in a value's place.
