@@ -18,6 +18,7 @@ _BUILT_IN: Final = (
     "the pods get it from a Kubernetes Secret as an environment variable, which wins over airflow.cfg"
 )
 _CHART: Final = "the chart computes it"
+_XCOM: Final = "large XComs are always kept in the environment's bucket"
 
 # Options that have no effect in airflow.cfg, or that break the deployment there: refused everywhere.
 # Source: the environment and the defaults that the chart renders (templates and `config` of its values).
@@ -41,13 +42,21 @@ SHADOWED: Final[Mapping[str, str]] = {
     "metrics.statsd_host": f"{_CHART} from `statsd` of its values",
     "metrics.statsd_port": f"{_CHART} from `statsd` of its values",
     "api.port": "the chart's Service and probes use 8080",
+    "logging.trigger_log_server_port": "the chart's Service and the network policies use 8794",
+    "logging.worker_log_server_port": "the network policies open no other; logs of tasks are in the bucket",
 }
 
 # Options that airflow_config/ sets on purpose: refused in a stack file.
 OWNED: Final[Mapping[str, str]] = {
     "core.parallelism": "set `airflow.parallelism` in the stack file",
+    "core.xcom_backend": f"{_XCOM}; set `xcom` in the stack file",
+    "common.io.xcom_objectstorage_path": f"{_XCOM}; the pods' roles reach no other place",
+    "common.io.xcom_objectstorage_threshold": "set `xcom.thresholdBytes` in the stack file",
+    "common.io.xcom_objectstorage_compression": "errors of a compressed upload are lost, and the XCom too",
     "core.auth_manager": "users and roles depend on it; airflow_config/airflow.cfg sets it for all",
     "api.base_url": "set `access.host` in the stack file",
+    "fab.config_file": "edit airflow_config/webserver_config.py, or set `access.oidc` in the stack file",
+    "fab.auth_role_public": "everybody who reaches Airflow would have the role without signing in",
     "api.expose_config": "it would show the configuration to every user; it stays off",
     "api_auth.trusted_jwks_url": "running tasks depend on it; `airflow-env rotate jwt` makes new keys",
     "api_auth.jwt_private_key_path": "running tasks depend on it; `airflow-env rotate jwt` makes new keys",
@@ -65,6 +74,12 @@ OWNED: Final[Mapping[str, str]] = {
 NOT_SECRET: Final = frozenset({"secrets.backend_kwargs"})
 _SECRETS_BELONG: Final = (
     "airflow.cfg is a ConfigMap; keep secrets in AWS Secrets Manager as a Connection or Variable"
+)
+
+# What such a name holds is a secret: the catalogue can't say so of free-form sections. The words are those of
+# Airflow's own masks (airflow_shared.secrets_masker) and of the Elasticsearch and OpenSearch clients.
+_SECRET_NAME: Final = re.compile(
+    r"pass(word|wd|phrase)|secret|token|auth|credential|(api|private)_?key", re.I
 )
 
 _BOOLEANS: Final = frozenset({"t", "true", "1", "f", "false", "0"})  # what Airflow's getboolean reads
@@ -152,6 +167,8 @@ def check_option(
         mistakes.at(section, option, where, f"may not be set: {_SECRETS_BELONG}")
     elif found is None and section not in catalogue.free_form:
         mistakes.at(section, option, where, _unknown(section, option, catalogue))
+    elif found is None and _SECRET_NAME.search(option):
+        mistakes.at(section, option, where, f"looks like a secret by its name; {_SECRETS_BELONG}")
     elif found is not None and found.sensitive and key not in NOT_SECRET:
         mistakes.at(section, option, where, f"is a secret; {_SECRETS_BELONG}")
 

@@ -121,7 +121,18 @@ def test_known_mistakes_of_public_deployments_are_refused_with_the_right_place(
         ("api", "base_url", "http://x", "`access.host`"),
         ("logging", "remote_logging", "False", "always kept"),
         ("api", "expose_config", "True", "stays off"),
+        ("core", "xcom_backend", "airflow.sdk.bases.xcom.BaseXCom", "set `xcom`"),
+        ("common.io", "xcom_objectstorage_path", "s3://elsewhere/xcom", "environment's bucket"),
+        ("common.io", "xcom_objectstorage_threshold", "-1", "`xcom.thresholdBytes`"),
+        ("common.io", "xcom_objectstorage_compression", "gzip", "are lost"),
+        ("fab", "config_file", "/etc/other.py", "`access.oidc`"),
+        ("fab", "auth_role_public", "Admin", "without signing in"),
+        ("logging", "trigger_log_server_port", "9000", "8794"),
+        ("logging", "worker_log_server_port", "9000", "network policies"),
         ("sentry", "sentry_dsn", "https://x", "is a secret"),
+        ("elasticsearch_configs", "password", "hunter2", "Secrets Manager"),
+        ("elasticsearch_configs", "basic_auth", "me:hunter2", "Secrets Manager"),
+        ("opensearch_configs", "api_key", "hunter2", "Secrets Manager"),
         ("core", "default_timezone", "{{ .Values }}", "run as a template"),
         ("core", "default_timezone", "a\nb", "more than one line"),
         ("logging", "log_format", "%(message)s", "write %%"),
@@ -144,6 +155,13 @@ def test_all_mistakes_are_reported_together(catalogue):
         catalogue, core={"remote_logging": "1", "max_map_length": "x"}, nowhere={"zzz": "1", "yyy": "2"}
     )
     assert len(found) == 4
+
+
+def test_options_of_free_form_sections_that_are_no_secrets_are_taken(catalogue):
+    given = {
+        "elasticsearch_configs": {"http_compress": "True", "ca_certs": "/etc/ca.pem", "max_retries": "3"}
+    }
+    assert build(catalogue, given, files=[]) == given
 
 
 def test_escaped_percent_and_dollar_reach_airflow(catalogue):
