@@ -24,7 +24,7 @@ from infra.chart_features import (
     pgbouncer_values,
     statsd_values,
 )
-from infra.chart_values_rules import Values, merge, read_files
+from infra.chart_values_rules import TASK_POD, Values, merge, read_files
 from infra.settings import EnvironmentSettings
 
 VALUES_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "charts" / "values"
@@ -91,7 +91,7 @@ def build_values(
         network_policy_values(settings),
     ):
         values = merge(values, layer)
-    template = (directory / "task_pod.yaml.tpl").read_text(encoding="utf-8")
+    template = (directory / TASK_POD).read_text(encoding="utf-8")
     sections = {section: dict(options) for section, options in airflow_cfg.items()}
     return merge(values, {"podTemplate": template, "config": sections})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -150,6 +151,10 @@ _POINTERS: Final[Mapping[str, str]] = {
     **{f"{component}.{key}": text for component in COMPONENTS for key, text in OWNED_BY_COMPONENT.items()},
 }
 
+# The pod of a task, and what it reads of `workers`; the chart's own template, which reads more, is not used.
+TASK_POD: Final = "task_pod.yaml.tpl"
+_TASK_POD_KEY: Final = re.compile(r"\.Values\.workers\.kubernetes\.(\w+)")
+
 # What a size may set, at any depth below a component.
 SIZING: Final = frozenset(
     {
@@ -187,6 +192,10 @@ def read_files(directory: Path, size: str) -> Values:
     """base.yaml with <size>.yaml over it; raises `ChartValuesError` for all that may not stand in them."""
     values: Values = {}
     mistakes: list[str] = []
+    template = directory / TASK_POD
+    task_keys = frozenset(
+        _TASK_POD_KEY.findall(template.read_text(encoding="utf-8")) if template.is_file() else ()
+    )
     for name in ("base.yaml", f"{size}.yaml"):
         path = directory / name
         if not path.is_file():
@@ -198,18 +207,24 @@ def read_files(directory: Path, size: str) -> Values:
         except yaml.YAMLError as error:
             mistakes.append(f"{name}: {' '.join(str(error).split())}")
             continue
-        mistakes += _file_mistakes(name, content, sizing_only=name != "base.yaml")
+        mistakes += _file_mistakes(name, content, task_keys, sizing_only=name != "base.yaml")
         values = merge(values, content)
     if mistakes:
         raise ChartValuesError(mistakes)
     return values
 
 
-def _file_mistakes(name: str, content: Mapping[str, Any], *, sizing_only: bool) -> Iterator[str]:
+def _file_mistakes(
+    name: str, content: Mapping[str, Any], task_keys: Iterable[str], *, sizing_only: bool
+) -> Iterator[str]:
+    read = tuple(f"workers.kubernetes.{key}" for key in sorted(task_keys))
     for path in leaves(content):
         pointer = owner(path)
         if pointer is not None:
             yield f"{name}: {path} may not be set there: {pointer}"
+        elif _covers("workers", path) and not any(f"{path}.".startswith(f"{key}.") for key in read):
+            free = ", ".join(key for key in read if owner(key) is None)
+            yield f"{name}: {path} would have no effect: task pods come from {TASK_POD}, which reads {free}"
         elif sizing_only and not SIZING.intersection(path.split(".")):
             yield f"{name}: {path} is no sizing or placement; move it to base.yaml"
 

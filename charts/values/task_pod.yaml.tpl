@@ -1,29 +1,39 @@
 # The pod of a task, in place of the chart's own: a task talks to the API server alone, so it gets no database
 # URL, no Fernet key and no API key. Helm fills the holes from the values; the scheduler adds names, labels and
-# the command.
+# the command. Keys of `workers` that are not read here are refused in the values' files.
 apiVersion: v1
 kind: Pod
 metadata:
   name: placeholder-name
-  labels:
-    tier: airflow
-    component: worker
-    release: {{ .Release.Name }}
-  annotations: {{- toYaml .Values.workers.kubernetes.podAnnotations | nindent 4 }}
+  {{- $own := dict "tier" "airflow" "component" "worker" "release" .Release.Name }}
+  labels: {{- merge $own (.Values.workers.kubernetes.labels | default dict) (.Values.labels | default dict) | toYaml | nindent 4 }}
+  annotations: {{- merge (dict) .Values.workers.kubernetes.podAnnotations (.Values.airflowPodAnnotations | default dict) | toYaml | nindent 4 }}
 spec:
   restartPolicy: Never
   serviceAccountName: {{ .Values.workers.kubernetes.serviceAccount.name }}
   automountServiceAccountToken: {{ .Values.workers.kubernetes.serviceAccount.automountServiceAccountToken }}
   terminationGracePeriodSeconds: {{ .Values.workers.kubernetes.terminationGracePeriodSeconds }}
   securityContext: {{- toYaml .Values.securityContexts.pod | nindent 4 }}
-  {{- with .Values.workers.kubernetes.nodeSelector }}
+  {{- with or .Values.workers.kubernetes.nodeSelector .Values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.workers.kubernetes.affinity }}
+  {{- with or .Values.workers.kubernetes.affinity .Values.affinity }}
   affinity: {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.workers.kubernetes.tolerations }}
+  {{- with or .Values.workers.kubernetes.tolerations .Values.tolerations }}
   tolerations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with or .Values.workers.kubernetes.topologySpreadConstraints .Values.topologySpreadConstraints }}
+  topologySpreadConstraints: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.workers.kubernetes.hostAliases }}
+  hostAliases: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
+    {{- end }}
   {{- end }}
   {{- with .Values.workers.kubernetes.priorityClassName }}
   priorityClassName: {{ . }}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -279,6 +280,42 @@ def test_roles_name_what_they_allow_and_tokens_are_where_they_are_used(chart, re
         account = result.of_kind("ServiceAccount")[spec["serviceAccountName"]]
         mounted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
         assert not mounted or spec["serviceAccountName"] in allowed_to, pod
+
+
+PLACEMENT = {
+    "nodeSelector": {"pool": "tasks"},
+    "tolerations": [{"key": "tasks", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"podAntiAffinity": {}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+}
+
+
+def test_task_pods_have_what_the_values_say_of_them(helm, chart, tmp_path):
+    values = values_of(settings())
+    aliases = [{"ip": "10.0.0.9", "hostnames": ["source.example.com"]}]
+    more = {**PLACEMENT, "hostAliases": aliases, "priorityClassName": "tasks", "labels": {"team": "data"}}
+    values["workers"]["kubernetes"] |= more
+    pod = render(helm, chart, values, tmp_path).task_pod
+    assert {key: pod["spec"].get(key) for key in more if key != "labels"} == {
+        key: value for key, value in more.items() if key != "labels"
+    }
+    wanted = {"tier": "airflow", "component": "worker", "release": naming.RELEASE, "team": "data"}
+    assert pod["metadata"]["labels"] == wanted
+
+
+def test_task_pods_follow_what_the_values_say_of_all_pods(helm, official, tmp_path):
+    """As the chart's own pods do; the stand-in has none of these keys."""
+    every: dict[str, Any] = {**PLACEMENT, "imagePullSecrets": ["registry", {"name": "other"}]}
+    every |= {"labels": {"team": "data"}, "airflowPodAnnotations": {"example.com/a": "b"}}
+    result = render(helm, official, values_of(settings()) | every, tmp_path)
+    task, server = result.task_pod, result.of_kind("Deployment")["airflow-dag-processor"]["spec"]["template"]
+    for key in ("nodeSelector", "tolerations", "affinity", "imagePullSecrets"):
+        assert task["spec"][key] == server["spec"][key], key
+    assert task["spec"]["topologySpreadConstraints"] == PLACEMENT["topologySpreadConstraints"]
+    for field, key in (("labels", "team"), ("annotations", "example.com/a")):
+        assert task["metadata"][field][key] == server["metadata"][field][key]
 
 
 def test_only_launchers_may_start_pods(chart, rendered):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,36 @@ def test_an_owned_key_in_a_file_is_refused_with_a_pointer(text, pointer, tmp_pat
     (mistake,) = raised.value.mistakes
     assert mistake.startswith("base.yaml: ")
     assert pointer in mistake
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "workers.nodeSelector.pool",  # the chart's old place of it
+        "workers.replicas",
+        "workers.celery.replicas",
+        "workers.kubernetes.extraContainers",
+        "workers.kubernetes.securityContexts.pod.runAsUser",
+        "workers.kubernetes.resource.limits",
+    ],
+)
+def test_a_key_of_task_pods_that_their_template_does_not_read_is_refused(key, tmp_path):
+    """The chart and its schema know most of them, and no task pod would have them."""
+    for name in ("base.yaml", "small.yaml", "task_pod.yaml.tpl"):
+        shutil.copy(chart_values.VALUES_DIRECTORY / name, tmp_path)
+    values = yaml.safe_load((tmp_path / "base.yaml").read_text())
+    *above, last = key.split(".")
+    place = values
+    for name in above:
+        place = place.setdefault(name, {})
+    place[last] = "x"
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ChartValuesError) as raised:
+        chart_values_rules.read_files(tmp_path, "small")
+    (mistake,) = raised.value.mistakes
+    assert mistake.startswith(f"base.yaml: {key} would have no effect: ")
+    assert "task_pod.yaml.tpl" in mistake
+    assert "workers.kubernetes.nodeSelector" in mistake
 
 
 def test_a_size_holds_sizing_only_and_all_mistakes_come_together(tmp_path):
