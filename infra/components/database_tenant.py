@@ -15,6 +15,7 @@ from infra.job_pod import JobPod, SecretFile, job_spec
 
 SCRIPT: Final = "database_tenant.py"
 JOB: Final = "airflow-database-tenant"
+CLOSED_LOGIN_VARIABLE: Final = "DATABASE_CLOSED_LOGIN_ROLE"
 PASSWORD_FILE: Final = SecretFile(secret=naming.METADATA_SECRET, key=PASSWORD_KEY)
 
 
@@ -93,7 +94,7 @@ class DatabaseTenant(pulumi.ComponentResource):
             "DATABASE_ROLE": args.tenant.role,
             "DATABASE_LOGIN_ROLES": ",".join(naming.login_roles(args.tenant.role, 0)),
             "DATABASE_LOGIN_ROLE": args.login_role,
-            "DATABASE_CLOSED_LOGIN_ROLE": args.closed_login_role,
+            CLOSED_LOGIN_VARIABLE: args.closed_login_role,
             "DATABASE_CONNECTION_LIMIT": str(args.connection_limit),
         }
         resource = DatabaseTenantResource(

@@ -18,6 +18,7 @@ import yaml
 from infra import cluster_job, naming
 from infra.chart_values import CONNECTION_ASYNC_KEY, CONNECTION_KEY
 from infra.components.airflow_secrets import FERNET_KEY, RING_ROLES
+from infra.components.database_tenant import CLOSED_LOGIN_VARIABLE
 from infra.job_pod import JobPod, job_spec, scripts
 from infra.key_ring import ROTATION_VARIABLE, RequestVerb, RotatedKey, generations_of
 from infra.lifecycle import deployment, environments
@@ -40,6 +41,7 @@ JOB_SECONDS = 1800
 # Logical name of the component that holds the rings.
 RING_COMPONENT = "secrets"
 SCRIPT = "fernet_rotation.py"
+TENANT_TYPE = "airflow:DatabaseTenant"
 
 
 def rotate(key: RotatedKey, stack: str) -> None:
@@ -53,16 +55,19 @@ def rotate(key: RotatedKey, stack: str) -> None:
     with timings.step("preflight"):
         deployment.check(stack)
     project = environments.project()
-    behind = behind_their_rings(exports.key_generations, project.resources(stack))
+    resources = project.resources(stack)
+    behind = behind_their_rings(exports.key_generations, resources)
     if behind:
         with timings.step(f"rotation that was cut off ({', '.join(sorted(behind))}), pods replaced"):
             project.up(stack, deployment.progress())
+    # Pods have come to the new login, and the run that closes the one before was cut off.
+    begun = key in behind or (key is RotatedKey.DATABASE and login_left_open(resources))
     re_encrypt = key is RotatedKey.FERNET
-    if re_encrypt and key not in behind:
+    if re_encrypt and not begun:
         # The previous key is dropped by what follows: nothing may need it.
         with timings.step("every value is encrypted with the key in use"):
             _encrypt_anew(exports, stack)
-    if key not in behind:
+    if not begun:
         with timings.step(f"new {key.value} key, pods replaced"):
             _request(stack, key, RequestVerb.ADVANCE)
     if re_encrypt:
@@ -89,6 +94,18 @@ def behind_their_rings(reached: str, resources: Iterable[Mapping[str, Any]]) -> 
         if any(int(item["outputs"]["generation"]) > known[key] for item in rings if key in known):
             found.add(key)
     return found
+
+
+def login_left_open(resources: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the login role of the last rotation is open still, by what its Job was told last.
+
+    Args:
+        resources: of the stack's state.
+    """
+    open_still = {"name": CLOSED_LOGIN_VARIABLE, "value": ""}
+    jobs = [item["outputs"]["job"] for item in resources if str(item.get("type")).endswith(TENANT_TYPE)]
+    pods = [json.loads(job)["template"]["spec"] for job in jobs]
+    return any(open_still in container["env"] for pod in pods for container in pod["containers"])
 
 
 def _request(stack: str, key: RotatedKey, verb: RequestVerb) -> None:

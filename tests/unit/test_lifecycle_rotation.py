@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -81,6 +82,25 @@ def test_a_rotation_that_was_cut_off_is_brought_to_its_end(
     monkeypatch.setattr(Stack, "reached", reached)
     rotation.rotate(key, "team-a")
     assert steps == expected
+
+
+def test_a_login_that_was_left_open_is_closed_and_no_further_one_is_made(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ended between the two: all pods have the new login, and whoever has the old one gets in."""
+    rings = [_ring(key, 1) for key in RotatedKey]
+    for closed, expected in (("", ["forget"]), ("airflow_a", ["advance", "forget"])):
+        variable = {"name": "DATABASE_CLOSED_LOGIN_ROLE", "value": closed}
+        job = {"template": {"spec": {"containers": [{"env": [variable]}]}}}
+        tenant = {
+            "urn": "urn:pulumi:team-a::airflow::pulumi-python:dynamic/airflow:DatabaseTenant::tenant",
+            "type": "pulumi-python:dynamic/airflow:DatabaseTenant",
+            "outputs": {"job": json.dumps(job)},
+        }
+        monkeypatch.setattr(Stack, "resources", lambda *_, found=[*rings, tenant]: found)
+        steps.clear()
+        rotation.rotate(RotatedKey.DATABASE, "team-a")
+        assert steps == [f"database={verb}" for verb in expected]
 
 
 def test_of_a_deployment_that_exported_no_generations_nothing_is_taken_for_cut_off(
