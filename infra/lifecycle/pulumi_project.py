@@ -236,16 +236,32 @@ class PulumiProject:
         return dict(json.loads(self._output("stack", "export", "--stack", stack)))
 
     def _add(self, stack: str, exported: Mapping[str, Any], added: Sequence[Mapping[str, Any]]) -> None:
-        """Write an exported state back, with these resources at its end."""
+        """Write an exported state back, with these resources in it."""
         state = exported["deployment"]
         # An empty state has no list of resources.
-        state["resources"] = [*(state.get("resources") or []), *added]
+        state["resources"] = with_added(state.get("resources") or [], added)
         self._output("stack", "import", "--stack", stack, stdin=json.dumps(exported))
 
     def _output(self, *arguments: str, stdin: str = "", seconds: float = _QUICK_SECONDS) -> str:
         return processes.output(
             ("pulumi", *arguments), directory=self.directory, timeout_seconds=seconds, stdin=stdin
         )
+
+
+def with_added(
+    resources: Sequence[Mapping[str, Any]], added: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return a state's resources and more: at the end, or where the resource is that it was to replace.
+
+    The engine takes a second resource of one URN only behind the first, and marked for deletion.
+    https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/snapshot.go (VerifyIntegrity)
+    """
+    found = list(resources)
+    for item in added:
+        namesakes = (n for n, there in enumerate(found) if there["urn"] == item["urn"])
+        place = next(namesakes, len(found))
+        found[place : place + 1] = [item, *({**old, "delete": True} for old in found[place : place + 1])]
+    return found
 
 
 def _holders(refusal: Sequence[str]) -> str:

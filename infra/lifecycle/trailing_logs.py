@@ -29,8 +29,8 @@ def settle(
 ) -> None:
     """Delete the log groups that stand in the way of the next deployment, and are nobody's.
 
-    One with a key, a retention or a tag was made by somebody, and one in the state is the deployment's: both
-    stay.
+    One with a key, a retention or a tag was made by somebody, one in the state is the deployment's, and an
+    instance that lives writes to its own: they stay.
 
     Args:
         region: region of the environment.
@@ -38,12 +38,12 @@ def settle(
         ids_in_state: reads the ids in the stack's state, where the id of a log group is its name.
         say: prints a line for each group that is deleted.
     """
-    client = boto3.client("logs", region_name=region)
+    client, rds = boto3.client("logs", region_name=region), boto3.client("rds", region_name=region)
     found = [group for name in sorted(wanted) for group in _named(client, name)]
     known = ids_in_state() if found else ()
     for group in found:
         name = str(group["logGroupName"])
-        if name not in known and not _is_somebodys(client, group):
+        if name not in known and not _is_somebodys(client, group) and not _is_written(rds, name):
             client.delete_log_group(logGroupName=name)
             say(f"log group {name} came back after its deletion, and is gone again")
 
@@ -51,6 +51,15 @@ def settle(
 def _named(client: Any, name: str) -> list[dict[str, Any]]:
     found = client.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return [group for group in found if group["logGroupName"] == name]
+
+
+def _is_written(rds: Any, group: str) -> bool:
+    """Whether the instance whose log it is lives: /aws/rds/instance/NAME/LOG."""
+    try:
+        rds.describe_db_instances(DBInstanceIdentifier=group.split("/")[4])
+    except rds.exceptions.DBInstanceNotFoundFault:
+        return False
+    return True
 
 
 def _is_somebodys(client: Any, group: dict[str, Any]) -> bool:

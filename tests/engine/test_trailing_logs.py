@@ -49,6 +49,25 @@ def test_a_group_that_is_nobodys_makes_way(cloud: Cloud, monkeypatch: pytest.Mon
     assert len(said) == 1
 
 
+def test_the_log_of_an_instance_that_lives_stays(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in cloud.environment.items():
+        monkeypatch.setenv(key, value)
+    cloud.client("rds").create_db_instance(
+        DBInstanceIdentifier="airflow-one-metadata",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="somebody",
+        ManageMasterUserPassword=True,
+    )
+    groups = [f"/aws/rds/instance/airflow-{name}-metadata/postgresql" for name in ("one", "two")]
+    for group in groups:
+        cloud.client("logs").create_log_group(logGroupName=group)
+    trailing_logs.settle(REGION, groups, set, lambda _: None)
+    left = cloud.client("logs").describe_log_groups()["logGroups"]
+    assert [group["logGroupName"] for group in left] == groups[:1]
+
+
 def test_a_tenant_has_no_log_group() -> None:
     names = naming.names_of("airflow", "staging", account_id="123456789012", region=REGION)
     shared = config.parse({**GIVEN, "database": {"tenancy": "shared"}})

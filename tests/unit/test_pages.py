@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,22 @@ def test_make_targets_that_pages_name_exist() -> None:
     }
     assert {"up", "down", "test"} <= named
     assert named <= targets
+
+
+def test_the_workflow_removes_what_ended_and_nothing_that_it_is_not_sure_of(tmp_path: Path) -> None:
+    """Pull request 1 is open or ended just now, 2 ended long ago, of 3 the answer is lost."""
+    programs = {
+        "pulumi": "echo",
+        "jq": "echo pr-1 pr-2 pr-3",
+        "gh": 'case "$3" in 2) echo ended;; 3) exit 1;; esac',
+        "airflow-env": f'echo "$1 $2" >> {tmp_path}/done',
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["environment"]["steps"]
+    [script] = [step["run"] for step in steps if step["name" if "name" in step else "uses"] == "forgotten"]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ended = subprocess.run(["bash", "-e", "-c", script], env={"PATH": path}, check=False)
+    assert ended.returncode == 1, "an answer that was lost is no success"
+    assert (tmp_path / "done").read_text().splitlines() == ["derive pr-2", "down pr-2"]
