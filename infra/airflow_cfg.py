@@ -155,7 +155,7 @@ def override_mistakes(version: object, overrides: object) -> list[str]:
             for section, options in sections.items()
             if re.fullmatch(CONFIG_NAME_PATTERN, str(section)) and isinstance(options, dict)
         }
-        build_airflow_cfg([], parameters=dict.fromkeys(PARAMETERS, "0"), overrides=texts, catalogue=catalogue)
+        build_airflow_cfg([], parameters=dict.fromkeys(PARAMETERS, "1"), overrides=texts, catalogue=catalogue)
     except AirflowCfgError as error:
         return list(error.mistakes)
     return []

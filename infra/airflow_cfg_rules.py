@@ -55,6 +55,7 @@ OWNED: Final[Mapping[str, str]] = {
     "common.io.xcom_objectstorage_compression": "errors of a compressed upload are lost, and the XCom too",
     "core.auth_manager": "users and roles depend on it; airflow_config/airflow.cfg sets it for all",
     "api.base_url": "set `access.host` in the stack file",
+    "database.sql_alchemy_schema": "migration and pods use the schema of the environment's own database",
     "fab.config_file": "edit airflow_config/webserver_config.py, or set `access.oidc` in the stack file",
     "fab.auth_role_public": "everybody who reaches Airflow would have the role without signing in",
     "api.expose_config": "it would show the configuration to every user; it stays off",
@@ -70,6 +71,16 @@ OWNED: Final[Mapping[str, str]] = {
     "workers.secrets_backend": "tasks read Connections and Variables through the API server",
 }
 
+# What the count of connections rests on (infra/connection_budget.py), with the least that it can count. To
+# SQLAlchemy a pool of 0 and an overflow of -1 have no limit:
+# https://docs.sqlalchemy.org/en/20/core/pooling.html#sqlalchemy.pool.QueuePool.__init__
+COUNTED: Final[Mapping[str, int]] = {
+    "database.sql_alchemy_pool_size": 1,
+    "database.sql_alchemy_max_overflow": 0,
+    "api.workers": 1,
+}
+POOLED: Final = "database.sql_alchemy_pool_enabled"
+
 # Described as sensitive by Airflow, since a backend could want a password in it; ours holds prefixes only.
 NOT_SECRET: Final = frozenset({"secrets.backend_kwargs"})
 _SECRETS_BELONG: Final = (
@@ -82,7 +93,8 @@ _SECRET_NAME: Final = re.compile(
     r"pass(word|wd|phrase)|secret|token|auth|credential|(api|private)_?key", re.I
 )
 
-_BOOLEANS: Final = frozenset({"t", "true", "1", "f", "false", "0"})  # what Airflow's getboolean reads
+_TRUE: Final = frozenset({"t", "true", "1"})
+_BOOLEANS: Final = _TRUE | {"f", "false", "0"}  # what Airflow's getboolean reads
 _PERCENT: Final = re.compile(r"%(?!%)")
 # What a block of YAML does not hold: control characters, Unicode's own line ends, surrogates.
 # https://yaml.org/spec/1.1/#id868524
@@ -213,9 +225,23 @@ def check_text(
     for present, problem in problems:
         if present:
             mistakes.at(section, option, where, problem)
+    uncounted = _uncounted(f"{section}.{option}", text.strip()) if known is not None else None
+    if uncounted is not None:
+        mistakes.at(section, option, where, f"{text!r}: {uncounted}")
+        return
     reads = _READS.get(known.type) if known is not None else None
     if known is not None and reads is not None and not reads(text.strip()):
         mistakes.at(section, option, where, f"{text!r} is no {known.type}{_ALLOWED.get(known.type, '')}")
+
+
+def _uncounted(key: str, text: str) -> str | None:
+    """What is allowed where the connections of a process could not be counted by this text."""
+    if key == POOLED and text.lower() not in _TRUE:
+        return "allowed: True; without pools nobody can tell how many connections Airflow opens"
+    least = COUNTED.get(key)
+    if least is None or (_reads_as(int)(text) and int(text) >= least):
+        return None
+    return f"allowed: {least} or more, without which nobody can tell how many connections Airflow opens"
 
 
 def _reads_as(number: Callable[[str], Any]) -> Callable[[str], bool]:
