@@ -211,7 +211,7 @@ def _nearest_choice(given: object, names: list[str]) -> str:
     """The nearest choice; of numbers, that in value and not in digits."""
     if not all(name.isdecimal() for name in names):
         return nearest(str(given), names)
-    if not isinstance(given, int):
+    if isinstance(given, bool) or not isinstance(given, int):
         return _number_hint(given)
     return f"; the nearest is {min(names, key=lambda name: abs(int(name) - given))}"
 

@@ -49,6 +49,7 @@ from infra.settings_platform import (
     StatsdSettings,
     TimeoutSettings,
 )
+from infra.settings_without_effect import unheard_alarms, unused_networks
 
 __all__ = [
     "AccessSettings",
@@ -209,14 +210,14 @@ class EnvironmentSettings(Model):
             *tag_mistakes(self.tags),
             *self._arn_mistakes(),
             *self._network_mistakes(),
+            *unheard_alarms(self.alarms, made=self.alarmed, shared=self.database.shared),
         ]
         if self.chart_version not in versions.SUPPORTED_CHARTS:
             allowed = ", ".join(versions.SUPPORTED_CHARTS)
             mistakes.append(("chartVersion", self.chart_version, f"allowed: {allowed}"))
         if CANARY_CONNECTION in self.connections:
-            mistakes.append(
-                (f"connections.{CANARY_CONNECTION}", None, "the program makes it itself; take another id")
-            )
+            taken = "is the canary's own Connection, also while canary is false; take another id"
+            mistakes.append((f"connections.{CANARY_CONNECTION}", None, taken))
         if mistakes:
             raise inconsistent(*mistakes)
         return self
@@ -262,16 +263,8 @@ class EnvironmentSettings(Model):
                     "access.host needs the networks of its load balancer and clients, e.g. [10.0.0.0/16]",
                 )
             )
-        unused = {
-            "clientNetworks": policies.client_networks,
-            "scraperNamespaces": policies.scraper_namespaces,
-        }
-        mistakes += [
-            (f"networkPolicies.{key}", list(value), "has no effect with networkPolicies.enabled false")
-            for key, value in unused.items()
-            if value and not policies.enabled
-        ]
-        return mistakes
+        metrics = self.statsd.enabled or self.pgbouncer.enabled
+        return mistakes + unused_networks(policies, metrics=metrics)
 
     def _arn_mistakes(self) -> list[tuple[str, object, str]]:
         return arn_mistakes(
@@ -279,6 +272,7 @@ class EnvironmentSettings(Model):
             account_id=self.account_id,
             access=self.access,
             permissions_boundary=self.permissions_boundary,
+            restore=self.database.restore,
             parameters={
                 **{f"variables.{name}": entry for name, entry in self.variables.items()},
                 **{f"connections.{name}": entry for name, entry in self.connections.items()},

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from infra import naming
 from infra.settings_model import DnsLabel, HostName, Model, inconsistent
 
 # Annotations of the ingress that the program computes: a load balancer open to the world, or one without TLS,
@@ -17,6 +18,11 @@ COMPUTED_ANNOTATIONS: Final = (
     "alb.ingress.kubernetes.io/healthcheck-path",
     "alb.ingress.kubernetes.io/certificate-arn",
 )
+# The API server refuses it beside ingressClassName:
+# https://kubernetes.io/docs/concepts/services-networking/ingress/#deprecated-annotation
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+# The class of AWS's load balancer, which the cluster project makes.
+LOAD_BALANCER_CLASS: Final = "alb"
 AnnotationName = Annotated[
     str, Field(pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
 ]
@@ -65,7 +71,9 @@ class AccessSettings(Model):
     host: HostName | None = Field(
         default=None, description="Host name of the ingress; absent means no ingress."
     )
-    ingress_class: DnsLabel = Field(default="alb", description="IngressClass that serves the host.")
+    ingress_class: DnsLabel = Field(
+        default=LOAD_BALANCER_CLASS, description="IngressClass that serves the host."
+    )
     certificate_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[\w-]+$",
@@ -93,6 +101,8 @@ class AccessSettings(Model):
             "certificateArn": self.certificate_arn,
             "tlsSecretName": self.tls_secret_name,
             "ingressAnnotations": self.ingress_annotations or None,
+            # The default is what a file says that only has the same keys as another one.
+            "ingressClass": None if self.ingress_class == LOAD_BALANCER_CLASS else self.ingress_class,
             # The provider sends the browser back to an address that it knows.
             "oidc": self.oidc and self.oidc.issuer,
         }
@@ -105,14 +115,33 @@ class AccessSettings(Model):
             mistakes.append(
                 ("tlsSecretName", self.tls_secret_name, "set one of: certificateArn, tlsSecretName")
             )
-        mistakes += [
-            (f"ingressAnnotations.{name}", value, "the program sets this annotation itself; remove it")
-            for name, value in self.ingress_annotations.items()
-            if name in COMPUTED_ANNOTATIONS
-        ]
+        mistakes += [*self._tls_mistakes(), *self._annotation_mistakes()]
         if mistakes:
             raise inconsistent(*mistakes)
         return self
+
+    def _tls_mistakes(self) -> list[tuple[str, object, str]]:
+        """AWS's controller finds a certificate by the host's name; others serve plain HTTP without one."""
+        certified = self.certificate_arn is not None or self.tls_secret_name is not None
+        if self.host is None or certified or self.ingress_class == LOAD_BALANCER_CLASS:
+            return []
+        needs = (
+            f"ingressClass {self.ingress_class} needs it: without a certificate the host would be served "
+            "without TLS. Name a Secret of type kubernetes.io/tls; or set certificateArn, where the class is "
+            "one of AWS's load balancers"
+        )
+        return [("tlsSecretName", None, needs)]
+
+    def _annotation_mistakes(self) -> list[tuple[str, object, str]]:
+        instead = dict.fromkeys(COMPUTED_ANNOTATIONS, "the program sets this annotation itself; remove it")
+        instead[CLASS_ANNOTATION] = (
+            "Kubernetes refuses it beside the class's own field; remove it, and set access.ingressClass"
+        )
+        return [
+            (f"ingressAnnotations.{name}", value, instead[name])
+            for name, value in self.ingress_annotations.items()
+            if name in instead
+        ]
 
 
 class AdministratorSettings(Model):
@@ -129,3 +158,14 @@ class AdministratorSettings(Model):
         max_length=254,
         description="E-mail address; Airflow requires one and sends nothing to it by itself.",
     )
+
+    @model_validator(mode="after")
+    def _not_the_canary(self) -> Self:
+        """The migration Job makes the canary's user by this name, with its own role, or removes it.
+
+        Airflow compares names without their case, as Flask-AppBuilder's AUTH_USERNAME_CI is by default.
+        """
+        if self.username.lower() == naming.CANARY_USER:
+            allowed = "is the canary's own user, who is no administrator; take another name"
+            raise inconsistent(("username", self.username, allowed))
+        return self

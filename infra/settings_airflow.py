@@ -148,7 +148,10 @@ class DagsSettings(Model):
         wrong: list[tuple[str, object, str]]
         if self.source is DagSource.IMAGE:
             given.append(("credentialsSecret", self.credentials_secret))
-            wrong = [(key, value, "goes with source gitSync or gitBundle") for key, value in given if value]
+            # The default is what a file says that only has the same keys as another one.
+            given.append(("subdirectory", None if self.subdirectory == "dags" else self.subdirectory))
+            only = "goes with source gitSync or gitBundle"
+            wrong = [(key, value, only) for key, value in given if value is not None]
         else:
             needs = f"source {self.source.value} needs it"
             wrong = [(key, value, needs) for key, value in given if not value]

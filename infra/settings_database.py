@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from infra import versions
 from infra.settings_model import (
+    NO_BOOLEAN,
     DailyWindow,
     LogRetentionDays,
     Model,
@@ -17,6 +18,11 @@ from infra.settings_model import (
     optional_text,
 )
 from infra.settings_windows import window_mistakes
+
+# RDS's limit of gp3, and the largest size with a ceiling of 10% more below it:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+STORAGE_LIMIT_GIB: Final = 65536
+LARGEST_STORAGE_GIB: Final = STORAGE_LIMIT_GIB * 10 // 11
 
 
 class Tenancy(StrEnum):
@@ -32,7 +38,9 @@ class RestoreSettings(Model):
     snapshot: Annotated[
         str | None,
         optional_text(
-            r"(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[A-Za-z](-?[A-Za-z0-9]+)*",
+            # Before the colon: who took it, RDS by itself or AWS Backup.
+            r"(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:|awsbackup:)?"
+            r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*",
             "identifier or ARN of a snapshot, or empty",
         ),
     ] = Field(
@@ -96,12 +104,15 @@ class DatabaseSettings(Model):
         description="RDS instance class. It decides memory, and memory decides the number of connections.",
     )
     storage_gib: int = Field(
-        default=50, ge=20, le=65536, description="Storage at creation, GiB (RDS: gp3 from 20 to 65536)."
+        default=50,
+        ge=20,
+        le=LARGEST_STORAGE_GIB,
+        description="Storage at creation, GiB (RDS: gp3 from 20 to 65536, of which autoscaling takes 10%).",
     )
     max_storage_gib: int = Field(
         default=200,
         ge=22,
-        le=65536,
+        le=STORAGE_LIMIT_GIB,
         description="Ceiling of storage autoscaling, GiB; at least 10% above storageGib.",
     )
     multi_az: bool = Field(default=True, description="A standby in a second zone, with automatic failover.")
@@ -134,11 +145,16 @@ class DatabaseSettings(Model):
     performance_insights: bool = Field(
         default=True, description="Performance Insights, encrypted with the environment's key."
     )
-    monitoring_interval_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = Field(
+    monitoring_interval_seconds: Annotated[Literal[0, 1, 5, 10, 15, 30, 60], NO_BOOLEAN] = Field(
         default=60, description="Enhanced monitoring, seconds between samples; 0 turns it off."
     )
     log_statements_over_milliseconds: int = Field(
-        default=1000, ge=-1, description="Log statements that take longer, in ms; -1 logs none."
+        default=1000,
+        ge=-1,
+        # Postgres keeps it in 32 bits:
+        # https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-MIN-DURATION-STATEMENT
+        le=2**31 - 1,
+        description="Log statements that take longer, in ms; -1 logs none.",
     )
 
     @model_validator(mode="after")

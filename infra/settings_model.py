@@ -6,12 +6,19 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 # Tag keys and values as AWS accepts them on all services:
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
@@ -32,7 +39,6 @@ _DAY: Final = "(mon|tue|wed|thu|fri|sat|sun)"
 DAILY_WINDOW_PATTERN: Final = rf"^{_TIME}-{_TIME}$"
 WEEKLY_WINDOW_PATTERN: Final = rf"^{_DAY}:{_TIME}-{_DAY}:{_TIME}$"
 
-Region = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
 DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL_PATTERN, max_length=63)]
 HostName = Annotated[str, StringConstraints(pattern=HOST_NAME_PATTERN, max_length=253)]
 SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]{8,17}$")]
@@ -41,10 +47,55 @@ DailyWindow = Annotated[str, StringConstraints(pattern=DAILY_WINDOW_PATTERN)]
 WeeklyWindow = Annotated[str, StringConstraints(pattern=WEEKLY_WINDOW_PATTERN)]
 # Marks fields that may be encrypted in a stack file, whole or in parts: nothing but the program needs them.
 ENCRYPTABLE: Final[JsonDict] = {"encryptable": True}
+
+
+@dataclass(frozen=True)
+class _NoBoolean:
+    """For choices of numbers: to Python, and so to pydantic, true is 1 and false is 0."""
+
+    def __get_pydantic_core_schema__(
+        self, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        expected = ", ".join(map(str, get_args(source)))
+
+        def check(value: object) -> object:
+            if isinstance(value, bool):
+                raise PydanticKnownError("literal_error", {"expected": expected})
+            return value
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+
+NO_BOOLEAN: Final = _NoBoolean()
+
 # The values that CloudWatch Logs accepts:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-LogRetentionDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+LogRetentionDays = Annotated[
+    Literal[
+        1,
+        3,
+        5,
+        7,
+        14,
+        30,
+        60,
+        90,
+        120,
+        150,
+        180,
+        365,
+        400,
+        545,
+        731,
+        1096,
+        1827,
+        2192,
+        2557,
+        2922,
+        3288,
+        3653,
+    ],
+    NO_BOOLEAN,
 ]
 # Airflow's section and option names; a value is text, since the chart prints numbers as floats.
 CONFIG_NAME_PATTERN: Final = r"^[a-z][a-z0-9_.]*$"
@@ -68,6 +119,30 @@ class Form(AfterValidator):
             if option.get("type") == "string":
                 option["pattern"] = self.pattern
         return schema
+
+
+# Regions that exist and were never tried, by how their names begin: service principals and endpoints differ.
+# https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+_UNTRIED: Final = {r"cn-": "AWS China", r"[a-z]+-iso": "AWS's isolated regions"}
+
+
+def _region(name: str) -> str:
+    for beginning, what in _UNTRIED.items():
+        if re.match(beginning, name):
+            raise PydanticCustomError(
+                "region",
+                "allowed: a region of AWS's commercial or GovCloud partition; in {what} service principals "
+                "and endpoints have other names, and nothing of this was tried there",
+                {"what": what},
+            )
+    return name
+
+
+Region = Annotated[
+    str,
+    StringConstraints(pattern=REGION_PATTERN),
+    Form(_region, rf"^(?!{'|'.join(_UNTRIED)}){REGION_PATTERN.removeprefix('^')}"),
+]
 
 
 class _Once(AfterValidator):
