@@ -28,6 +28,7 @@ RELEASE: Final = "airflow"
 FERNET_KEY_SECRET: Final = "airflow-fernet-key"  # noqa: S105 - a name
 API_SECRET_KEY_SECRET: Final = "airflow-api-secret-key"  # noqa: S105 - a name
 JWT_SECRET: Final = "airflow-jwt-secret"  # noqa: S105 - a name
+DATABASE_LOGIN_SECRET: Final = "airflow-database-login"  # noqa: S105 - a name
 METADATA_SECRET: Final = "airflow-metadata"  # noqa: S105 - a name
 POOLED_METADATA_SECRET: Final = "airflow-metadata-pooled"  # noqa: S105 - a name
 PGBOUNCER_SECRET: Final = "airflow-pgbouncer-config"  # noqa: S105 - a name

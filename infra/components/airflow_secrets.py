@@ -82,6 +82,8 @@ class AirflowSecrets(pulumi.ComponentResource):
     """Hash of the database passwords; secret."""
     database_login: pulumi.Output[str]
     """Role that Airflow logs in as; it acts as the database's owner."""
+    connection: pulumi.Output[dict[str, str]]
+    """The database's URLs by key of their Secret; secret. Valid once the database knows the login role."""
     database_users: pulumi.Output[dict[str, str]]
     """Password by login role: the one in use, first, and the previous one while pods may still use it.
     Secret."""
@@ -106,13 +108,13 @@ class AirflowSecrets(pulumi.ComponentResource):
         api = self._ring(RotatedKey.API, RandomKind.TOKEN, SINGLE)
         jwt = self._ring(RotatedKey.JWT, RandomKind.SIGNING, OVERLAPPING)
         tokens = _secret_of(jwt, _token_files)
-        connection, password = self._connection()
+        password = self._database_password()
         self.fernet_keys = pulumi.Output.secret(fernet.history)
         self._secret("fernet-key-secret", naming.FERNET_KEY_SECRET, {FERNET_KEY: _secret_of(fernet)})
         self._secret("api-secret-key-secret", naming.API_SECRET_KEY_SECRET, {API_SECRET_KEY: _secret_of(api)})
         files = {file: tokens[file] for file in (PRIVATE_KEY_FILE, KEY_SET_FILE)}
         self._secret("jwt-secret", naming.JWT_SECRET, files)
-        self._secret("metadata-secret", naming.METADATA_SECRET, {**connection, PASSWORD_KEY: password})
+        self._secret("database-login-secret", naming.DATABASE_LOGIN_SECRET, {PASSWORD_KEY: password})
         if args.administrator is not None:
             self._secret(
                 "administrator-secret",
@@ -130,12 +132,14 @@ class AirflowSecrets(pulumi.ComponentResource):
         )
         # A hash of keys of 256 random bits tells nothing about them, and has to stand in annotations.
         self.checksum = pulumi.Output.unsecret(
-            pulumi.Output.all(fernet.value, api.value, tokens, connection).apply(lambda parts: digest(*parts))
+            pulumi.Output.all(fernet.value, api.value, tokens, self.connection).apply(
+                lambda parts: digest(*parts)
+            )
         )
         self.register_outputs({"checksum": self.checksum})
 
-    def _connection(self) -> tuple[dict[str, pulumi.Output[str]], pulumi.Output[str]]:
-        """The database's URLs by key of the Secret, and the password in them."""
+    def _database_password(self) -> pulumi.Output[str]:
+        """The password of the login role in use; sets what else there is to say of the roles."""
         ring = self._ring(RotatedKey.DATABASE, RandomKind.TOKEN, ALTERNATING)
         owner = self._args.tenant.role
         roles = ring.generation.apply(lambda number: naming.login_roles(owner, int(number)))
@@ -153,7 +157,9 @@ class AirflowSecrets(pulumi.ComponentResource):
         self.password_digest = _secret_of(ring, digest)
         password = _secret_of(ring, lambda value: keys_of(value)[0])
         args = self._args
-        urls = pulumi.Output.all(args.database_host, args.database_port, self.database_login, password).apply(
+        self.connection = pulumi.Output.all(
+            args.database_host, args.database_port, self.database_login, password
+        ).apply(
             lambda found: connection_urls(
                 host=str(found[0]),
                 port=int(found[1]),
@@ -162,7 +168,7 @@ class AirflowSecrets(pulumi.ComponentResource):
                 database=args.tenant.database,
             )
         )
-        return {key: urls[key] for key in (CONNECTION_KEY, CONNECTION_ASYNC_KEY)}, password
+        return password
 
     def _ring(
         self,

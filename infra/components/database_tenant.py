@@ -16,7 +16,7 @@ from infra.job_pod import JobPod, SecretFile, job_spec
 SCRIPT: Final = "database_tenant.py"
 JOB: Final = "airflow-database-tenant"
 CLOSED_LOGIN_VARIABLE: Final = "DATABASE_CLOSED_LOGIN_ROLE"
-PASSWORD_FILE: Final = SecretFile(secret=naming.METADATA_SECRET, key=PASSWORD_KEY)
+PASSWORD_FILE: Final = SecretFile(secret=naming.DATABASE_LOGIN_SECRET, key=PASSWORD_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from infra.components.dag_parameters import DagParameters
 from infra.components.database_migration import DatabaseMigration
 from infra.components.database_tenant import DatabaseTenant
 from infra.components.encryption_key import EncryptionKey
+from infra.components.metadata_connection import MetadataConnection, MetadataConnectionArgs
 from infra.components.network_policies import NetworkPolicies
 from infra.components.pgbouncer_secrets import PgbouncerSecrets
 from infra.components.recovery_set import RecoverySet
@@ -48,16 +49,25 @@ def deploy() -> None:
     restored = database_plan.restored_fernet_keys(plan, aws)
     secrets = AirflowSecrets("secrets", plan.airflow_secrets(namespace, database, restored), on_kubernetes)
     recovery = RecoverySet("recovery-set", database_plan.recovery_set(plan, key, database, secrets), on_aws)
-    pgbouncer = PgbouncerSecrets(
-        "pgbouncer", platform_plan.pgbouncer_secrets(plan, namespace, database, secrets), on_kubernetes
-    )
     # Pods mount Secrets and ConfigMaps by name, and name their account: no datum says that these are there.
     mounted = pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets])
     tenant = DatabaseTenant(
         "tenant", database_plan.database_tenant(plan, cluster, namespace, database, secrets), mounted
     )
+    # Whoever reads these logs in: the role is there before, in a rotation too.
+    known = pulumi.ResourceOptions(provider=kubernetes, depends_on=[tenant])
+    connection = MetadataConnection(
+        "metadata-connection",
+        MetadataConnectionArgs(namespace=namespace.name, urls=secrets.connection),
+        known,
+    )
+    pgbouncer = PgbouncerSecrets(
+        "pgbouncer", platform_plan.pgbouncer_secrets(plan, namespace, database, secrets), known
+    )
     migration = DatabaseMigration(
-        "migration", database_plan.database_migration(plan, namespace, database, tenant), mounted
+        "migration",
+        database_plan.database_migration(plan, namespace, database, tenant),
+        pulumi.ResourceOptions(provider=kubernetes, depends_on=[namespace, secrets, connection]),
     )
     # No pod of the new release starts on a database that was not migrated, encrypts with a key that is not
     # kept, or parses a DAG without its Connections.

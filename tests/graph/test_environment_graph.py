@@ -47,7 +47,7 @@ INVENTORY = {
     "kubernetes:core/v1:Namespace": 1,
     "kubernetes:core/v1:ConfigMap": 3,
     "kubernetes:core/v1:ServiceAccount": 2,
-    "kubernetes:core/v1:Secret": 9,
+    "kubernetes:core/v1:Secret": 10,
     "kubernetes:networking.k8s.io/v1:NetworkPolicy": 3,
     "kubernetes:batch/v1:Job": 1,
     "kubernetes:helm.sh/v3:Release": 1,
@@ -375,8 +375,9 @@ def test_order_of_a_deployment(environment_graph: Graph) -> None:
     order = [
         "metadata-database-instance",
         "namespace-namespace",
-        "secrets-metadata-secret",
+        "secrets-database-login-secret",
         "tenant-role-and-database",
+        "metadata-connection-secret",
         "migration-job",
         "airflow-release",
     ]

@@ -42,7 +42,7 @@ def test_a_tenant_has_a_database_of_its_own_and_no_instance(graph_of: Of) -> Non
     assert tenant["dropOnDelete"] is True
     assert tenant["connectionLimit"] > 0
     assert tenant["database"] == tenant["role"] == graph.exports["namespace"]
-    urls = graph.one("secrets-metadata-secret").inputs["stringData"]
+    urls = graph.one("metadata-connection-secret").inputs["stringData"]
     assert f"@host.example:5432/{tenant['database']}?sslmode=verify-full" in urls["connection"]
 
 
