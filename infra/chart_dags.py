@@ -12,6 +12,7 @@ import pulumi
 
 from infra.chart_values_rules import Values, merge
 from infra.settings import DagSource, DagsSettings
+from infra.settings_known_hosts import entries_of
 
 # The canary is a bundle of its own, so it is there whatever the other DAGs come from.
 CANARY_BUNDLE: Final = "canary"
@@ -54,7 +55,10 @@ def dag_values(dags: DagsSettings, *, canary: bool, region: str) -> Values:
 
 
 def _git_sync(dags: DagsSettings) -> Values:
-    """Values of the sidecar; the Secret has `gitSshKey` for ssh, else the four keys of user and password."""
+    """Values of the sidecar; the Secret has `gitSshKey` for ssh, else the four keys of user and password.
+
+    Without `knownHosts` the chart turns the check of the server's key off.
+    """
     over_https = str(dags.repository).startswith("https://")
     values: Values = {
         "repo": dags.repository,
@@ -64,6 +68,9 @@ def _git_sync(dags: DagsSettings) -> Values:
     }
     if dags.credentials_secret is not None:
         values["credentialsSecret" if over_https else "sshKeySecret"] = dags.credentials_secret
+    if dags.known_hosts is not None:
+        # Without what YAML would read otherwise than it stands: space before the first line.
+        values["knownHosts"] = "\n".join(entries_of(dags.known_hosts))
     return values
 
 

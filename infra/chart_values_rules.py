@@ -73,6 +73,7 @@ OWNED: Final[Mapping[str, str]] = {
     "dags.gitSync.subPath": "set `dags.subdirectory` in the stack file",
     "dags.gitSync.credentialsSecret": "set `dags.credentialsSecret` in the stack file",
     "dags.gitSync.sshKeySecret": "set `dags.credentialsSecret` in the stack file",
+    "dags.gitSync.knownHosts": "set `dags.knownHosts` in the stack file",
     "dags.gitSync.sshKey": "a key in values is a secret in plain text; set `dags.credentialsSecret`",
     "dagProcessor.dagBundleConfigList": "set `dags` in the stack file",
     "ingress": "set `access` in the stack file",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra import versions
+from infra.settings_known_hosts import known_hosts_mistake, over_ssh
 from infra.settings_model import ConfigName, DnsLabel, Model, inconsistent
 
 # Text that git takes for a reference and for no option of its own.
@@ -124,6 +125,13 @@ class DagsSettings(Model):
     credentials_secret: DnsLabel | None = Field(
         default=None, description="Name of a Secret in the namespace with the repository's credentials."
     )
+    known_hosts: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Host keys of the Git server for gitSync over ssh, lines of known_hosts; without them "
+        "anybody on the way could be the server. No secret: `ssh-keyscan HOST`, compared with what its owner "
+        "publishes.",
+    )
 
     @field_validator("repository")
     @classmethod
@@ -155,6 +163,26 @@ class DagsSettings(Model):
         else:
             needs = f"source {self.source.value} needs it"
             wrong = [(key, value, needs) for key, value in given if not value]
+        wrong += self._ssh_mistakes(self.repository or "")
         if wrong:
             raise inconsistent(*wrong)
         return self
+
+    def _ssh_mistakes(self, repository: str) -> list[tuple[str, object, str]]:
+        """What a repository over ssh needs, and others must not have: a key, and the keys of the server."""
+        mistakes: list[tuple[str, object, str]] = []
+        ssh = self.source is not DagSource.IMAGE and over_ssh(repository)
+        if ssh and self.credentials_secret is None:
+            mistakes.append(
+                ("credentialsSecret", None, "a repository over ssh needs it: nobody reads without a key")
+            )
+        if ssh and self.source is DagSource.GIT_SYNC:
+            found = known_hosts_mistake(self.known_hosts or "", repository)
+            if found is not None:
+                mistakes.append(("knownHosts", None, found))
+        elif self.known_hosts is not None:
+            allowed = "goes with source gitSync and a repository over ssh"
+            if ssh:
+                allowed += "; a Git bundle has them in its Connection (docs/change-a-parameter.md)"
+            mistakes.append(("knownHosts", None, allowed))
+        return mistakes

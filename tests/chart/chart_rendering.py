@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import io
 import json
@@ -21,7 +22,13 @@ NAMESPACE = "environment"
 Manifest = dict[str, Any]
 
 GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1", "credentialsSecret": "git"}
-OVER_SSH = {**GIT, "repository": "git@git.example.com:dags.git"}
+# What the format wants: the key begins with its kind.
+HOST_KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519" + bytes(36)).decode()
+OVER_SSH = {
+    **GIT,
+    "repository": "git@git.example.com:dags.git",
+    "knownHosts": f"# of two servers\ngit.example.com,10.0.0.7 {HOST_KEY}\nother.example.com {HOST_KEY}\n",
+}
 
 OIDC = {
     "issuer": "https://login.example.com/tenant",

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from chart_rendering import (
     NAMESPACE,
+    OVER_SSH,
     PLAIN,
     SCENARIO_NAMES,
     SCENARIOS,
@@ -280,6 +281,23 @@ def test_roles_name_what_they_allow_and_tokens_are_where_they_are_used(chart, re
         account = result.of_kind("ServiceAccount")[spec["serviceAccountName"]]
         mounted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
         assert not mounted or spec["serviceAccountName"] in allowed_to, pod
+
+
+def test_git_sync_over_ssh_knows_the_server(chart, rendered):
+    """Wherever there is a key of ours, there is one of the server, and git-sync is told to compare."""
+    result = rendered(chart, "git-sync over ssh")
+    entries = [line for line in OVER_SSH["knownHosts"].splitlines() if not line.startswith("#")]
+    assert result.configuration["known_hosts"].splitlines() == entries
+    syncs = {where: found for where, found in result.containers().items() if "git-sync" in where}
+    assert len(syncs) == 5  # two and two in the servers that read DAG files, and one in a task pod
+    for where, container in syncs.items():
+        variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+        assert variables["GITSYNC_SSH_KNOWN_HOSTS"] == variables["GIT_KNOWN_HOSTS"] == "true", where
+        files = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        mounted = files[variables["GITSYNC_SSH_KNOWN_HOSTS_FILE"]]
+        volumes = {volume["name"]: volume for volume in result.pods[where.partition("/")[0]]["volumes"]}
+        source = volumes[mounted["name"]]["configMap"]["name"], mounted["subPath"]
+        assert source == (f"{naming.RELEASE}-config", "known_hosts"), where
 
 
 PLACEMENT = {

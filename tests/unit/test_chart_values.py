@@ -30,6 +30,7 @@ OIDC = {
     "clientSecretName": "oidc-client",
     "roles": {"platform": ["Admin"]},
 }
+HOST_KEY = "git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDYSmJvR2ENSZihXq+rqXxwHMGFq/JtO8OtABIvFr8gs"
 GIT = {"repository": "https://git.example.com/dags.git", "reference": "v1"}
 
 
@@ -75,6 +76,15 @@ VARIANTS = {
         access={**HOST, "tlsSecretName": "tls", "ingressAnnotations": {"a/b": "c"}}, networkPolicies=CLIENTS
     ),
     "git-sync": settings(dags={"source": "gitSync", **GIT, "credentialsSecret": "git"}),
+    "git-sync over ssh": settings(
+        dags={
+            "source": "gitSync",
+            **GIT,
+            "repository": "git@git.example.com:dags.git",
+            "credentialsSecret": "git",
+            "knownHosts": HOST_KEY,
+        }
+    ),
     "git bundle": settings(dags={"source": "gitBundle", **GIT, "credentialsSecret": "git"}),
     "policies with scrapers": settings(networkPolicies={"scraperNamespaces": ["monitoring"]}),
     "nothing around it": settings(
@@ -349,9 +359,12 @@ def test_the_canary_is_a_bundle_of_its_own_beside_any_source():
 )
 def test_git_sync_credentials_go_where_the_protocol_wants_them(repository, key):
     dags = {"source": "gitSync", **GIT, "repository": repository, "credentialsSecret": "git"}
+    if key == "sshKeySecret":
+        dags["knownHosts"] = HOST_KEY
     sync = at(build(settings(dags=dags)), "dags.gitSync")
     assert sync["enabled"] is True
     assert {name for name in ("credentialsSecret", "sshKeySecret") if name in sync} == {key}
+    assert sync.get("knownHosts") == dags.get("knownHosts")
     assert sync["ref"] == sync["branch"] == "v1"
 
 

@@ -103,7 +103,13 @@ httpGet: {path: /api/v2/monitor/health, port: 8080, scheme: HTTP}
 {{- $both := dict "REPO" $git.repo "DEPTH" $git.depth "ROOT" "/git" "ADD_USER" "true" -}}
 {{- if $git.sshKeySecret -}}
   {{- $pairs = concat $pairs (list (list "GIT_SSH_KEY_FILE" "/etc/git-secret/ssh") (list "GITSYNC_SSH_KEY_FILE" "/etc/git-secret/ssh")) -}}
-  {{- $pairs = concat $pairs (list (list "GIT_KNOWN_HOSTS" "false") (list "GITSYNC_SSH_KNOWN_HOSTS" "false")) -}}
+  {{- $checked := $git.knownHosts | empty | not -}}
+  {{- $pairs = concat $pairs (list (list "GIT_KNOWN_HOSTS" $checked) (list "GITSYNC_SSH_KNOWN_HOSTS" $checked)) -}}
+  {{- if $checked -}}
+    {{- range list "GIT" "GITSYNC" -}}
+      {{- $pairs = append $pairs (list (printf "%s_SSH_KNOWN_HOSTS_FILE" .) "/etc/git-secret/known_hosts") -}}
+    {{- end -}}
+  {{- end -}}
   {{- $_ := set $both "SSH" "true" -}}
 {{- end -}}
 {{- if .is_init -}}
@@ -144,5 +150,8 @@ httpGet: {path: /api/v2/monitor/health, port: 8080, scheme: HTTP}
     - {name: dags, mountPath: /git}
     {{- if $git.sshKeySecret }}
     - {name: git-sync-ssh-key, mountPath: /etc/git-secret/ssh, subPath: gitSshKey, readOnly: true}
+    {{- if $git.knownHosts }}
+    - {name: config, mountPath: /etc/git-secret/known_hosts, subPath: known_hosts, readOnly: true}
+    {{- end }}
     {{- end }}
 {{- end -}}
