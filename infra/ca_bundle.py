@@ -40,7 +40,7 @@ def read_ca_bundle(path: str, *, root: Path, region: str, environment: Mapping[s
     get = f"get it with: curl --fail --output {file} {download_url(region)}"
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise pulumi.RunError(f"{source}: {file}: can't be read ({type(error).__name__}); {get}") from None
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise pulumi.RunError(f"{source}: {file}: holds no certificate; {get}")

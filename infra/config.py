@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 from pulumi.runtime import config as runtime_config
@@ -18,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from infra import airflow_cfg, encrypted_values
-from infra.config_messages import Messages, Mistake, SettingsError, fields_of, is_union, nearest
+from infra.config_messages import Messages, Mistake, SettingsError, fields_of, is_union
+from infra.foreign_keys import foreign_mistakes
 from infra.settings import EnvironmentSettings
 from infra.stack_size import size_mistakes
 
@@ -35,13 +36,8 @@ __all__ = [
 ]
 
 NAMESPACE: Final = "airflow"
-# Namespaces that others read: the engine, and providers.
-# https://www.pulumi.com/docs/iac/concepts/config/#configuration-keys
-FOREIGN_NAMESPACES: Final = ("pulumi", "aws", "kubernetes")
 # Keys by which others are judged.
 DECISIVE: Final = ("durability",)
-# This repository's projects, for a key that stands in the other one's file.
-_FILES: Final = {NAMESPACE: "Pulumi.STACK.yaml", "airflow-cluster": "cluster/Pulumi.STACK.yaml"}
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -55,23 +51,29 @@ def load() -> EnvironmentSettings:
     Raises:
         SettingsError: with all mistakes found.
     """
-    settings = load_as(EnvironmentSettings, NAMESPACE)
-    if settings.persistent and os.environ.get(RETIRE_VARIABLE):
-        return settings.model_copy(update={"retire": True})
-    return settings
+    word = os.environ.get(RETIRE_VARIABLE, "")
+    allowed = "allowed: true, to lift protection for a planned end. Unset it for any other deployment"
+    wrong = [Mistake(RETIRE_VARIABLE, json.dumps(word), allowed)] if word not in ("", "true") else []
+    settings = load_as(EnvironmentSettings, NAMESPACE, wrong=wrong)
+    return settings.model_copy(update={"retire": True}) if settings.persistent and word else settings
 
 
-def load_as(model: type[Settings], namespace: str) -> Settings:
+def load_as(model: type[Settings], namespace: str, *, wrong: Iterable[Mistake] = ()) -> Settings:
     """Return the settings of the running stack as `model`, from the keys of one namespace.
+
+    Args:
+        model: the settings' model.
+        namespace: namespace of its keys.
+        wrong: mistakes that were found before.
 
     Raises:
         SettingsError: with all mistakes found.
     """
     texts = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     hidden = {key.partition(":")[2] for key in texts if runtime_config.is_config_secret(key)}
-    own, others = _split(namespace, texts)
-    decoded = {key: decode_as(model, key, text) for key, text in own.items()}
-    return parse_as(model, namespace, decoded, hidden=hidden, wrong=_unknown_namespaces(namespace, others))
+    decoded = {key: decode_as(model, key, text) for key, text in _own(namespace, texts).items()}
+    found = [*wrong, *foreign_mistakes(namespace, texts)]
+    return parse_as(model, namespace, decoded, hidden=hidden, wrong=found)
 
 
 def parse_file(model: type[Settings], namespace: str, values: Mapping[str, object]) -> Settings:
@@ -85,34 +87,17 @@ def parse_file(model: type[Settings], namespace: str, values: Mapping[str, objec
     Raises:
         SettingsError: with all mistakes found, encrypted values that have to be known among them.
     """
-    own, others = _split(namespace, values)
-    opened, refused = encrypted_values.opened(model, own)
+    opened, refused = encrypted_values.opened(model, _own(namespace, values))
     wrong = [Mistake(f"{namespace}:{'.'.join(where)}", None, encrypted_values.HINT) for where in refused]
-    wrong += [*size_mistakes(values), *_unknown_namespaces(namespace, others)]
+    wrong += [*size_mistakes(values), *foreign_mistakes(namespace, values)]
     decoded = {key: decode_as(model, key, value) for key, value in opened.items()}
     return parse_as(model, namespace, decoded, wrong=wrong)
 
 
-def _split(namespace: str, values: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Values of a namespace by key without it, and the whole keys of the others."""
+def _own(namespace: str, values: Mapping[str, object]) -> dict[str, object]:
+    """Values of a namespace by key without it."""
     prefix = f"{namespace}:"
-    own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    return own, [key for key in values if not key.startswith(prefix)]
-
-
-def _unknown_namespaces(namespace: str, others: Iterable[str]) -> list[Mistake]:
-    """A mistake for each key that nobody reads; other known namespaces have readers of their own."""
-    known = (namespace, *FOREIGN_NAMESPACES)
-    return [
-        Mistake(key, None, _unknown_namespace(name, known))
-        for key in others
-        if (name := key.partition(":")[0]) not in known
-    ]
-
-
-def _unknown_namespace(name: str, known: Sequence[str]) -> str:
-    where = f"; its keys belong in {_FILES[name]}" if name in _FILES else nearest(name, known)
-    return f"unknown namespace{where}; allowed: {', '.join(known)}"
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
 def decode(key: str, text: object) -> object:
@@ -131,7 +116,7 @@ def decode_as(model: type[BaseModel], key: str, text: object) -> object:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -25,6 +25,10 @@ STORAGE_LIMIT_GIB: Final = 65536
 LARGEST_STORAGE_GIB: Final = STORAGE_LIMIT_GIB * 10 // 11
 
 
+# Text without control characters.
+PATH_PATTERN: Final = r"^[^\x00-\x1f\x7f]*$"
+
+
 class Tenancy(StrEnum):
     """Whose instance the database is on."""
 
@@ -134,6 +138,7 @@ class DatabaseSettings(Model):
     ca_bundle: str = Field(
         default="rds-ca-bundle.pem",
         min_length=1,
+        pattern=PATH_PATTERN,
         description="PEM file with the certificate authorities of RDS, relative to the project's directory. "
         "The environment variable RDS_CA_BUNDLE takes its place. The certificate is always verified.",
     )

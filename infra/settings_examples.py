@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from infra.settings_airflow import REFERENCE_PATTERN
+from infra.settings_database import PATH_PATTERN
 from infra.settings_model import (
     CONFIG_NAME_PATTERN,
     DAILY_WINDOW_PATTERN,
@@ -24,6 +25,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     TAG_PATTERN: "data-platform",
     DAILY_WINDOW_PATTERN: '"02:00-03:00"',
     WEEKLY_WINDOW_PATTERN: '"sun:03:30-sun:04:30"',
+    PATH_PATTERN: "rds-ca-bundle.pem",
     r"^[0-9]{12}$": '"123456789012"',
     r"^3\.[0-9]+\.[0-9]+$": "3.2.2",
     r"^1\.[0-9]{2}$": '"1.34"',

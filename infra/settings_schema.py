@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from infra.cluster_settings import ClusterProjectSettings
-from infra.config import FOREIGN_NAMESPACES
+from infra.foreign_keys import ENGINE, REGION
 from infra.settings import EnvironmentSettings
 
 DIRECTORY: Final = Path(__file__).resolve().parent.parent / "schemas"
@@ -42,8 +42,8 @@ _ENCRYPTED: Final[Mapping[str, Any]] = {
 def stack_file_schema(namespace: str, model: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of a project's stack files.
 
-    Keys of the engine and of providers, and what the engine keeps in a stack file, may be there too. Required
-    keys are left to the program: `pulumi config set` fills a file one by one.
+    Keys of the engine, a provider's region, and what the engine keeps in a stack file may be there too.
+    Required keys are left to the program: `pulumi config set` fills a file one by one.
     """
     settings = _for_editors(_without_titles(model.model_json_schema(by_alias=True, mode="validation")))
     keys = {f"{namespace}:{key}": _top_level(schema) for key, schema in settings["properties"].items()}
@@ -55,8 +55,8 @@ def stack_file_schema(namespace: str, model: type[BaseModel]) -> dict[str, Any]:
         "properties": {
             "config": {
                 "type": "object",
-                "properties": keys,
-                "patternProperties": {f"^({'|'.join(FOREIGN_NAMESPACES)}):": True},
+                "properties": {**keys, REGION: {"type": "string"}},
+                "patternProperties": {f"^{ENGINE}:": True},
                 "additionalProperties": False,
             }
         },

@@ -24,6 +24,10 @@ _FALSE: Final = ("false", "False", "FALSE")
 _NUMBER_START: Final = list("-+.0123456789")
 # From here on the engine writes an integer as a float, and digits are lost.
 _INTEGER_LIMIT: Final = 2**63
+# What is left of a number without underscores.
+_NUMBER: Final = re.compile(
+    r"[-+]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)"
+)
 _OCTAL: Final = re.compile(r"[-+]?0[0-9_]+")
 
 
@@ -85,6 +89,8 @@ def _document(content: bytes, mistakes: list[str]) -> object:
     except yaml.YAMLError as error:
         # A character that YAML does not take, with its position.
         raise StackFileError([f"is no YAML: {' '.join(str(error).split())}"]) from None
+    except RecursionError:
+        raise StackFileError(["is nested too deep; write fewer levels"]) from None
 
 
 def _holds_itself(node: yaml.Node, above: tuple[int, ...]) -> bool:
@@ -168,14 +174,17 @@ def _shown(node: yaml.Node) -> str:
 
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> object:
-    """An integer, a float, or what is too large for both as the engine has it."""
-    text = node.value.replace("_", "")
+    """An integer, a float, or what is too large for both as the engine has it; a text that only looks so."""
+    # After a point at the beginning the engine keeps what stands between digits.
+    text = node.value if node.value.startswith(".") else node.value.replace("_", "")
     if _OCTAL.fullmatch(text):
         loader.complain(
             node,
             f"{node.value} begins with 0, so it is another number to YAML; write it in quotes, or without 0",
         )
         return 0
+    if not _NUMBER.fullmatch(text):
+        return node.value
     if re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|[0-9]{1,20})", text):
         number: float = int(text, 0)
     else:

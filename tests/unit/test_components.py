@@ -132,6 +132,11 @@ def test_each_partition_has_its_own_place_of_certificates(region: str, host: str
     assert ca.download_url(region) == f"https://{host}/{region}/{region}-bundle.pem"
 
 
+def test_a_path_that_no_file_can_have_is_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match=r"airflow:database.caBundle: .* can't be read"):
+        ca.read_ca_bundle("a\0b", root=tmp_path, region="eu-west-1", environment={})
+
+
 def test_job_pods_fit_restricted_pod_security() -> None:
     # The rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/
     pod = job_spec(POD, deadline_seconds=60, retries=1)["template"]["spec"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
 from infra import config
+from infra.settings import EnvironmentSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
@@ -114,22 +115,78 @@ def test_the_engines_texts_give_the_same_as_the_file(path: Path, runtime_configu
     assert config.load() == config.parse(natural(path))
 
 
+# What the engine hands over for `REQUIRED`.
+TEXTS = {
+    f"airflow:{key}": value if isinstance(value, str) else json.dumps(value)
+    for key, value in REQUIRED.items()
+}
+
+
 def test_keys_of_other_namespaces_are_not_ours(runtime_configuration: Any) -> None:
-    texts = {
-        f"airflow:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in REQUIRED.items()
-    }
-    runtime_configuration({**texts, "aws:region": "us-east-1", "pulumi:tags": "{}"})
+    runtime_configuration({**TEXTS, "aws:region": "eu-west-1", "pulumi:tags": "{}"})
     assert config.load().region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("aws:region", "us-east-1", '"us-east-1": allowed: eu-west-1, as airflow:region'),
+        ("aws:profile", "hunter2", "use the environment variable AWS_PROFILE"),
+        ("aws:secretKey", "hunter2", "use the environment variable AWS_PROFILE"),
+        ("aws:defaultTags", '{"tags": {"a": "b"}}', "use airflow:tags"),
+        ("aws:allowedAccountIds", '["123456789012"]', "use airflow:accountId"),
+        ("aws:maxRetries", "3", "remove it"),
+        ("kubernetes:context", "hunter2", "use airflow:cluster"),
+    ],
+)
+def test_settings_of_providers_would_be_ignored_and_are_refused(
+    key: str, value: str, said: str, runtime_configuration: Any
+) -> None:
+    """The programs make their providers themselves, and these read nothing of the stack's configuration."""
+    runtime_configuration({**TEXTS, key: value})
+    with pytest.raises(config.SettingsError) as caught:
+        config.load()
+    [mistake] = caught.value.mistakes
+    assert mistake.key == key
+    assert said in str(mistake)
+    assert "hunter2" not in str(mistake)
+    # The commands, which read the file itself, say the same.
+    with pytest.raises(config.SettingsError) as read:
+        config.parse_file(EnvironmentSettings, "airflow", {**TEXTS, key: value})
+    assert read.value.mistakes == (mistake,)
+
+
+@pytest.mark.parametrize("text", ["true", ""])
+def test_protection_is_lifted_by_one_word_alone(
+    text: str, runtime_configuration: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime_configuration(TEXTS)
+    monkeypatch.setenv("AIRFLOW_ENV_RETIRE", text)
+    assert config.load().protected is (text == "")
+
+
+@pytest.mark.parametrize("text", ["false", "0", "True", "no", " "])
+def test_another_word_beside_protection_is_a_mistake(
+    text: str, runtime_configuration: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found beside the others, since what somebody meant by it decides what is deleted."""
+    runtime_configuration({**TEXTS, "airflow:owner": "?!"})
+    monkeypatch.setenv("AIRFLOW_ENV_RETIRE", text)
+    with pytest.raises(config.SettingsError) as caught:
+        config.load()
+    assert {mistake.key for mistake in caught.value.mistakes} == {"AIRFLOW_ENV_RETIRE", "airflow:owner"}
+    assert f"AIRFLOW_ENV_RETIRE: {json.dumps(text)}: allowed: true" in str(caught.value)
+
+
+def test_a_text_nested_too_deep_to_read_is_a_mistake(runtime_configuration: Any) -> None:
+    runtime_configuration({**TEXTS, "airflow:tags": "[" * 100_000})
+    with pytest.raises(config.SettingsError, match=r"airflow:tags: .*allowed: an object"):
+        config.load()
 
 
 def test_unknown_keys_of_the_namespace_are_refused(runtime_configuration: Any) -> None:
     # The engine itself accepts undeclared keys in silence.
-    texts = {
-        f"airflow:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in REQUIRED.items()
-    }
-    runtime_configuration({**texts, "airflow:regoin": "us-east-1"})
+    runtime_configuration({**TEXTS, "airflow:regoin": "us-east-1"})
     with pytest.raises(config.SettingsError, match="did you mean region"):
         config.load()
 

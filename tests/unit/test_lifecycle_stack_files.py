@@ -44,6 +44,16 @@ def value(text: str) -> Any:
         ("2024-01-01-release", "2024-01-01-release"),
         ("3.2.2", "3.2.2"),
         ("'012'", "012"),
+        # Numbers by their look, and none for Go's strconv.
+        ("0x_", "0x_"),
+        ("0b_", "0b_"),
+        ("-0o_", "-0o_"),
+        ("1e_", "1e_"),
+        ("1e+_", "1e+_"),
+        ("._", "._"),
+        ("._5", "._5"),
+        (".5_0", ".5_0"),
+        ("1._", 1),
     ],
 )
 def test_plain_scalars_are_what_the_engine_takes_them_for(text: str, expected: object) -> None:
@@ -100,6 +110,8 @@ def test_what_the_engine_takes_for_something_else_is_refused_with_its_line(text:
         (b"- a\n", "holds no keys and values"),
         (b"config: [a]\n", "config: holds no keys and values"),
         (b"airflow:owner: x\n", "airflow:owner: unknown key; allowed: config,"),
+        (b"config: {a: " + b"[" * 1_000, "is nested too deep"),
+        (b"config:\n  a: " + b"[" * 1_000 + b"]" * 1_000, "is nested too deep"),
     ],
 )
 def test_a_file_that_is_none_says_where_and_why(content: bytes, said: str) -> None:
