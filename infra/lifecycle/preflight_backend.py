@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.lifecycle import state_bucket
 from infra.lifecycle.report import Outcome, Row
 
 NAME: Final = "state is writable"
@@ -23,18 +23,19 @@ def write_row(backend: str, client: Any = None) -> Row:
     """Write one byte where the engine keeps its state, and take it away again.
 
     Args:
-        backend: URL of the backend: file://DIRECTORY or s3://BUCKET/PREFIX?region=REGION; others are not
-            looked at.
-        client: S3 client; default: of the URL's region.
+        backend: URL of the backend: file://DIRECTORY or s3://BUCKET/PREFIX; others are not looked at.
+        client: S3 client; default: the one of the URL.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: there can be no client, as of a profile that does not exist.
     """
     parts = urlsplit(backend)
     name = f"{_PLACE}-{secrets.token_hex(8)}"
     if parts.scheme == "file":
         return _to_directory(Path(parts.netloc + parts.path).expanduser(), name)
     if parts.scheme == "s3":
-        region = parse_qs(parts.query).get("region", [None])[0]
         key = f"{parts.path.strip('/')}/{name}".lstrip("/")
-        return _to_bucket(client or boto3.client("s3", region_name=region), parts.netloc, key)
+        return _to_bucket(client or state_bucket.client(backend), parts.netloc, key)
     return Row(
         NAME, Outcome.NOT_APPLICABLE, f"only file:// and s3:// are looked at, not {parts.scheme or '-'}"
     )

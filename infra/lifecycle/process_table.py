@@ -6,11 +6,58 @@ import os
 import signal
 from pathlib import Path
 
+# Of the machine's own namespaces, as every kernel numbers them (include/linux/proc_ns.h).
+_MACHINE_PROCESSES, _MACHINE_NAME = "pid:[4026531836]", "uts:[4026531838]"
+
+
+def is_gone(process: int) -> bool:
+    """Whether a process of this host has provably ended; what can't be looked at may be alive."""
+    try:
+        if not _shows_this_host():
+            return False
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    except (OSError, OverflowError):
+        return False
+    # A zombie has ended, and nobody asked how.
+    return (fields := _fields(process)) is not None and fields[0] == "Z"
+
+
+def process_name(process: int) -> str | None:
+    """Name of a process, of 15 characters at most; None where it can't be had."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _shows_this_host() -> bool:
+    """Whether /proc is there and of our processes, and those are all that the host of this name has.
+
+    A container may bear its machine's name (`--uts host`) and see none of the machine's processes.
+    """
+    if os.readlink("/proc/self") != str(os.getpid()):
+        return False
+    own = os.readlink("/proc/self/ns/pid") == _MACHINE_PROCESSES
+    return own or os.readlink("/proc/self/ns/uts") != _MACHINE_NAME
+
+
+def _fields(process: int) -> list[str] | None:
+    """What /proc says of a process after its name: state first; None where it can't be had."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
+
 
 def process_start(process: int) -> float | None:
-    """Start of a process in seconds since 1970; None when there is none (a zombie is none)."""
+    """Start of a process in seconds since 1970; None when there is none to be seen (a zombie is none)."""
+    fields = _fields(process)
     try:
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         boot = next(
             float(line.split()[1])
             for line in Path("/proc/stat").read_text(encoding="utf-8").splitlines()
@@ -18,7 +65,9 @@ def process_start(process: int) -> float | None:
         )
     except (OSError, StopIteration):
         return None
-    return None if fields[0] == "Z" else boot + float(fields[19]) / os.sysconf("SC_CLK_TCK")
+    if fields is None or fields[0] == "Z":
+        return None
+    return boot + float(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def descendants(process: int) -> dict[int, float]:

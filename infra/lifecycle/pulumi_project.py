@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from infra.lifecycle import processes
+from infra.lifecycle import checkout, processes
 from infra.lifecycle.checkout import ProjectFiles
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate
@@ -37,10 +38,21 @@ _PREVIEW_SECONDS = 600
 _RUN = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs")
 
 
-def backend_url() -> str:
-    """The state backend that the engine uses: of the environment, or of the last `pulumi login`."""
-    given = os.environ.get("PULUMI_BACKEND_URL")
-    return given or str(json.loads(processes.output(("pulumi", "whoami", "--verbose", "--json")))["url"])
+def backend_url(directory: Path = checkout.ROOT) -> str:
+    """The state backend that the engine uses: of the environment, or of the last `pulumi login`.
+
+    Args:
+        directory: of the project: the engine runs there, and finds a relative path from there.
+    """
+    command = ("pulumi", "whoami", "--verbose", "--json")
+    given = os.environ.get("PULUMI_BACKEND_URL") or str(
+        json.loads(processes.output(command, directory=directory))["url"]
+    )
+    parts = urlsplit(given)
+    path = parts.netloc + parts.path
+    if parts.scheme != "file" or path.startswith(("/", "~")):
+        return given
+    return parts._replace(netloc="", path=str(directory.absolute() / path)).geturl()
 
 
 @dataclass(frozen=True)

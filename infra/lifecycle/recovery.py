@@ -75,7 +75,7 @@ def recover_cluster(chosen: EnvironmentSettings) -> bool:
     project, stack = environments.cluster_project(), environments.own_cluster_stack(chosen)
     if stack is None:
         return False
-    name, backend = checkout.cluster_files().name, backend_url()
+    name, backend = checkout.cluster_files().name, backend_url(project.directory)
     held = locks(backend, name, stack) or []
     if in_doubt := [lock for lock in held if not lock.is_dead()]:
         console.print(f"  cluster {stack} is locked by {in_doubt[0]}: left alone", markup=False)
@@ -115,7 +115,7 @@ def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool)
     Raises:
         LifecycleError: an owner is alive, or can't be looked at and `unlock` is not given.
     """
-    backend = backend_url()
+    backend = backend_url(project.directory)
     held = locks(backend, name, stack)
     if held is None:
         console.print("  this state backend keeps locks itself; `pulumi cancel` ends one")

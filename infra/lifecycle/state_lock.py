@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
-import boto3
+from botocore.exceptions import ClientError
 
+from infra.lifecycle import process_table, state_bucket
 from infra.lifecycle.errors import LifecycleError
-from infra.lifecycle.process_table import process_start
 
-# Clocks of the lock and of the process table differ by rounding alone; a process that began later than its
-# lock by more than this is another one that was given the same number.
-_SECONDS = 2.0
+# A process that began later than its lock is another one that was given the same number. The table of
+# processes tells starts by a clock that may have been set since: by as much as the preflight lets pass, or by
+# more, so that nothing whose name is the engine's counts as another one.
+_SECONDS: Final = 120.0
+_ENGINE: Final = "pulumi"
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,28 @@ class StateLock:
         taken = datetime.fromisoformat(str(value["timestamp"]).replace("Z", "+00:00"))
         return cls(int(value["pid"]), str(value["username"]), str(value["hostname"]), taken)
 
-    def is_dead(self, host: str | None = None, started: Callable[[int], float | None] | None = None) -> bool:
-        """Whether its process is provably gone: only this host's processes can be looked at.
-
-        Args:
-            host: name of this host; default: as the system says.
-            started: start of a process in seconds since 1970, None when there is none.
-        """
-        if self.host != (host or socket.gethostname()):
+    def is_dead(self) -> bool:
+        """Whether its process is provably gone: only this host's processes can be looked at."""
+        if self.host != socket.gethostname():
             return False
-        began = (started or process_start)(self.process)
-        return began is None or began > self.taken.timestamp() + _SECONDS
+        if process_table.is_gone(self.process):
+            return True
+        began, name = process_table.process_start(self.process), process_table.process_name(self.process)
+        if began is None or name is None or _ENGINE in name:
+            return False
+        return began > self.taken.timestamp() + _SECONDS
+
+    def is_seen(self) -> bool:
+        """Whether its process runs on this host; of one that is neither seen nor dead, nothing is known."""
+        here = self.host == socket.gethostname()
+        return here and not self.is_dead() and process_table.process_start(self.process) is not None
 
 
 def locks(backend: str, project: str, stack: str) -> list[StateLock] | None:
     """The locks of a stack; None where the backend does not keep them as files.
 
     Args:
-        backend: URL of the backend: file://DIRECTORY or s3://BUCKET/PREFIX?region=REGION.
+        backend: URL of the backend, as `backend_url` gives it: file://DIRECTORY or s3://BUCKET/PREFIX.
         project: name of the Pulumi project.
         stack: name of the stack.
 
@@ -71,10 +78,10 @@ def locks(backend: str, project: str, stack: str) -> list[StateLock] | None:
     place = f".pulumi/locks/organization/{project}/{stack}/"
     if parts.scheme == "file":
         directory = Path(parts.netloc + parts.path).expanduser() / place
-        texts: Iterator[str] = (file.read_text(encoding="utf-8") for file in sorted(directory.glob("*.json")))
+        texts = _files(directory)
     elif parts.scheme == "s3":
         prefix = f"{parts.path.strip('/')}/{place}".lstrip("/")
-        texts = _objects(parts.netloc, prefix, parse_qs(parts.query).get("region", [None])[0])
+        texts = _objects(backend, parts.netloc, prefix)
     else:
         return None
     try:
@@ -89,6 +96,7 @@ def locks(backend: str, project: str, stack: str) -> list[StateLock] | None:
 def restore_checkpoint(backend: str, project: str, stack: str) -> bool:
     """Put the checkpoint before in the place of one that was cut off; whether something was cut off.
 
+    One that is not there, or can't be read, was not: the stack may have ended, or be kept compressed.
     Nothing is lost: the engine writes before and after each step, so the one before knows that it began.
     S3 has no checkpoints that are cut off.
     """
@@ -99,10 +107,10 @@ def restore_checkpoint(backend: str, project: str, stack: str) -> bool:
     checkpoint, before = directory / f"{stack}.json", directory / f"{stack}.json.bak"
     # What the backend notes of each file, in a file of its own: a checkpoint is read without it, too.
     notes = directory / f"{stack}.json.attrs"
-    repaired = notes.is_file() and not _is_whole(notes)
+    repaired = _is_whole(notes) is False
     if repaired:
         notes.unlink()
-    if _is_whole(before) and not _is_whole(checkpoint):
+    if _is_whole(checkpoint) is False and _is_whole(before):
         fresh = checkpoint.with_suffix(".restored")
         fresh.write_bytes(before.read_bytes())
         fresh.replace(checkpoint)
@@ -110,15 +118,34 @@ def restore_checkpoint(backend: str, project: str, stack: str) -> bool:
     return repaired
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def _is_whole(checkpoint: Path) -> bool | None:
+    """Whether a file was written to its end; None where it can't be read."""
     try:
-        return isinstance(json.loads(checkpoint.read_text(encoding="utf-8")), dict)
-    except (OSError, ValueError):
+        content = checkpoint.read_bytes()
+    except OSError:
+        return None
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
         return False
 
 
-def _objects(bucket: str, prefix: str, region: str | None) -> Iterator[str]:
-    client = boto3.client("s3", region_name=region)
+def _files(directory: Path) -> Iterator[str]:
+    for file in sorted(directory.glob("*.json")):
+        try:
+            yield file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            # Its run has ended meanwhile.
+            continue
+
+
+def _objects(backend: str, bucket: str, prefix: str) -> Iterator[str]:
+    client = state_bucket.client(backend)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
-            yield client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
+            try:
+                yield client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
+            except ClientError as error:
+                # Its run has ended meanwhile.
+                if error.response["Error"]["Code"] != "NoSuchKey":
+                    raise
