@@ -39,10 +39,11 @@ def _shows_this_host() -> bool:
 
     A container may bear its machine's name (`--uts host`) and see none of the machine's processes.
     """
-    if os.readlink("/proc/self") != str(os.getpid()):
+    own = Path("/proc/self")
+    if str(own.readlink()) != str(os.getpid()):
         return False
-    own = os.readlink("/proc/self/ns/pid") == _MACHINE_PROCESSES
-    return own or os.readlink("/proc/self/ns/uts") != _MACHINE_NAME
+    all_ours = str((own / "ns" / "pid").readlink()) == _MACHINE_PROCESSES
+    return all_ours or str((own / "ns" / "uts").readlink()) != _MACHINE_NAME
 
 
 def _fields(process: int) -> list[str] | None:

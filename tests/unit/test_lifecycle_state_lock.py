@@ -111,7 +111,7 @@ def test_a_container_that_bears_the_machines_name_knows_nothing_of_its_processes
     """As `docker run --uts host` gives: the same host name, and processes of its own."""
     links = {"/proc/self": str(os.getpid()), "/proc/self/ns/pid": "pid:[4026532201]"}
     links["/proc/self/ns/uts"] = "uts:[4026531838]"
-    monkeypatch.setattr(process_table.os, "readlink", lambda path: links[path])
+    monkeypatch.setattr(process_table.os, "readlink", lambda path: links[str(path)])
     lock = _lock(tmp_path, _text(2**22 + 1))
     assert not lock.is_dead()
     # With a name of its own, all that bear it are seen.
