@@ -169,7 +169,10 @@ def password(stack: Stack) -> None:
 def recover(
     stack: Stack,
     unlock: Annotated[
-        bool, typer.Option("--unlock", help="Release a lock of another machine, whose process is dead.")
+        bool,
+        typer.Option(
+            "--unlock", help="Release locks of other machines, whose processes are dead; the cluster's, too."
+        ),
     ] = False,
 ) -> None:
     """After a killed run: release its lock, find what it half made, and refresh. No data is deleted."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra import config, naming
 from infra.lifecycle import (
     chart_source,
@@ -18,7 +20,7 @@ from infra.lifecycle import (
 from infra.lifecycle.canary_run import run_canary
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject, progress_line
-from infra.lifecycle.report import Timings, console, failed, print_rows
+from infra.lifecycle.report import Row, Timings, console, failed, print_rows
 from infra.settings import EnvironmentSettings
 
 
@@ -106,7 +108,7 @@ def down(stack: str, *, retire: bool = False) -> None:
     _end(stack, project, timings)
     timings.print()
     if leaves:
-        recovery_set.print_text(stack, recovery_set.of_stack(stack))
+        _print_recovery_set(stack)
 
 
 def down_all(*, retire: bool = False) -> None:
@@ -124,14 +126,27 @@ def down_all(*, retire: bool = False) -> None:
         refuse_unsettled(stack, project)
         if not retire:
             refuse_protected(stack, project)
+    there = clusters.stacks() if (clusters.directory / "Pulumi.yaml").is_file() else []
+    for cluster in there:
+        refuse_unsettled_cluster(cluster, clusters)
     timings = Timings()
     for stack in stacks:
         _end(stack, project, timings)
-    if (clusters.directory / "Pulumi.yaml").is_file():
-        for stack in clusters.stacks():
-            with timings.step(f"cluster {stack}"):
-                _destroy(clusters, stack)
+    for cluster in there:
+        with timings.step(f"cluster {cluster}"):
+            _destroy(clusters, cluster)
     timings.print()
+
+
+def _print_recovery_set(stack: str) -> None:
+    """Show what a stack left; it is deleted, so that nothing that fails here makes the command fail."""
+    try:
+        recovery_set.print_text(stack, recovery_set.of_stack(stack))
+    except (LifecycleError, BotoCoreError, ClientError) as error:
+        console.print(f"{stack} is deleted. What it left to restore from can't be listed now: {error}")
+        console.print(
+            f"Next step: `airflow-env recovery-set {stack}`, with Pulumi.{stack}.yaml in its place."
+        )
 
 
 def _end(stack: str, project: PulumiProject, timings: Timings) -> None:
@@ -150,12 +165,26 @@ def refuse_unsettled(stack: str, project: PulumiProject) -> None:
     Raises:
         LifecycleError: with what is to be done.
     """
-    in_the_way = failed(doctor.unsettled(stack, project))
-    if in_the_way:
-        row = in_the_way[0]
+    _refuse(stack, doctor.unsettled(stack, project), f"airflow-env down {stack}")
+
+
+def refuse_unsettled_cluster(cluster: str, project: PulumiProject) -> None:
+    """Stop where another run holds the stack of a cluster, or one was cut off.
+
+    Raises:
+        LifecycleError: with what is to be done.
+    """
+    # Without an environment on it there is none to name.
+    stack = environments.on_cluster_stack(cluster) or "STACK"
+    rows = doctor.unsettled_cluster(cluster, project, stack)
+    _refuse(f"cluster {cluster}", rows, "airflow-env down --all")
+
+
+def _refuse(what: str, rows: list[Row], again: str) -> None:
+    for row in failed(rows)[:1]:
         raise LifecycleError(
-            f"{stack} is not deleted: {row.name} {row.detail}. Nothing was touched.",
-            f"{row.next_step} Then run `airflow-env down {stack}` again.",
+            f"{what} is not deleted: {row.name} {row.detail}. Nothing was touched.",
+            f"{row.next_step} Then run `{again}` again.",
         )
 
 

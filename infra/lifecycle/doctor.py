@@ -50,6 +50,10 @@ PYTHON = ((3, 11), (3, 13))
 
 _LOG_IN = "Log in to the account of the stack file; `aws sts get-caller-identity` says who you are."
 
+_WHO = (
+    "Log in, or let AWS_PROFILE name a profile that is there; `aws sts get-caller-identity` says who you are."
+)
+
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
@@ -74,22 +78,25 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     rows += _guarded("AWS CLI", preflight_tools.aws_cli)
     rows += _guarded("plugins", preflight_tools.plugins)
     rows += _guarded("state backend", lambda: _backend(environments.project()))
-    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url()))
+    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url(checkout.ROOT)))
     rows += _guarded(preflight_backend.SECRETS, lambda: _secrets(stack, chosen))
     rows += unsettled(stack, environments.project())
+    cluster = environments.own_cluster_stack(chosen)
+    if cluster is not None:
+        rows += unsettled_cluster(cluster, environments.cluster_project(), stack)
     rows += aws_rows(chosen.account_id, chosen.region)
     rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
     rows += _guarded("API server", lambda: _cluster(stack, chosen))
     if chosen.cluster.name is not None:
-        rows += cluster_features.rows(chosen)
+        rows += _guarded("cluster", lambda: cluster_features.rows(chosen))
     return rows
 
 
 def aws_rows(account_id: str, region: str, client: Any = None) -> list[Row]:
     """Who AWS says we are, and what time it has there."""
     limits = Config(retries={"total_max_attempts": 2}, connect_timeout=10, read_timeout=20)
-    sts = client or boto3.client("sts", region_name=region, config=limits)
     try:
+        sts = client or boto3.client("sts", region_name=region, config=limits)
         answer = sts.get_caller_identity()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
@@ -135,6 +142,10 @@ def _guarded(name: str, check: Callable[[], Row | list[Row]]) -> list[Row]:
         return found if isinstance(found, list) else [found]
     except LifecycleError as error:
         return [Row.judged(name, False, error.message, error.next_step)]
+    except (BotoCoreError, ClientError) as error:
+        return [Row.judged(name, False, f"AWS can't be asked, or refuses: {error}", _WHO)]
+    except OSError as error:
+        return [Row.judged(name, False, str(error), "Give this user the right to read and write there.")]
 
 
 def _pulumi() -> Row:
@@ -170,21 +181,29 @@ def python_row(version: tuple[int, int]) -> Row:
     return Row.judged("python", right, f"{said}; allowed: between {allowed}", step)
 
 
-def lock_row(stack: str, held: list[StateLock] | None) -> Row:
-    """A lock is somebody at work, or what a killed run left."""
+def lock_row(stack: str, held: list[StateLock] | None, of: str = "") -> Row:
+    """A lock is somebody at work, or what a killed run left.
+
+    Args:
+        stack: name of the environment's stack, which `recover` takes.
+        held: the locks; None of a backend that keeps them itself.
+        of: whose locks they are, where they are not the environment's.
+    """
+    name = f"state lock{of}"
     if held is None:
-        return Row("state lock", Outcome.NOT_APPLICABLE, "this state backend keeps locks itself")
+        return Row(name, Outcome.NOT_APPLICABLE, "this state backend keeps locks itself")
     if not held:
-        return Row.judged("state lock", True, "free")
-    dead = all(lock.is_dead() for lock in held)
-    told = (
-        f"That run is dead: `airflow-env recover {stack}`." if dead else "Somebody is at work: wait for it."
-    )
-    return Row.judged("state lock", False, f"held by {'; '.join(map(str, held))}", told)
-
-
-def _locks(stack: str) -> list[StateLock] | None:
-    return locks(backend_url(), checkout.environment_files().name, stack)
+        return Row.judged(name, True, "free")
+    recover = f"airflow-env recover {stack}"
+    told = "Somebody is at work: wait for it."
+    if all(lock.is_dead() for lock in held):
+        told = f"That run is dead: `{recover}`."
+    elif not any(lock.is_seen() for lock in held):
+        told = (
+            "Somebody may be at work, whose process can't be looked at from here: wait for it. If you know "
+            f"that it is dead: `{recover} --unlock`."
+        )
+    return Row.judged(name, False, f"held by {'; '.join(map(str, held))}", told)
 
 
 def _change(stack: str, chosen: EnvironmentSettings, cluster: str | None) -> Row:
@@ -195,19 +214,31 @@ def _change(stack: str, chosen: EnvironmentSettings, cluster: str | None) -> Row
 
 def unsettled(stack: str, project: PulumiProject) -> list[Row]:
     """Look for what is in the way of changing a stack that is there: a lock, or a run that was cut off."""
+    return _unsettled(stack, project, checkout.environment_files().name, stack)
+
+
+def unsettled_cluster(cluster: str, project: PulumiProject, stack: str) -> list[Row]:
+    """Look for the same on the stack of a cluster; `stack` is an environment whose `recover` mends it."""
+    return _unsettled(cluster, project, checkout.cluster_files().name, stack, f" of cluster {cluster}")
+
+
+def _unsettled(held: str, project: PulumiProject, name: str, stack: str, of: str = "") -> list[Row]:
+    def lock() -> Row:
+        return lock_row(stack, locks(backend_url(project.directory), name, held), of)
+
     return [
-        *_guarded("state lock", lambda: lock_row(stack, _locks(stack))),
-        *_guarded("last run", lambda: _last_run(stack, project)),
+        *_guarded(f"state lock{of}", lock),
+        *_guarded(f"last run{of}", lambda: _last_run(held, project, stack, of)),
     ]
 
 
-def _last_run(stack: str, project: PulumiProject) -> Row:
+def _last_run(held: str, project: PulumiProject, stack: str, of: str) -> Row:
     """A killed run leaves resources of which nobody knows whether they exist; `up` would double them."""
-    if stack not in project.stacks():
-        return Row("last run", Outcome.NOT_APPLICABLE, "there was none")
-    names = [item.name for item in project.pending_creates(stack)]
+    if held not in project.stacks():
+        return Row(f"last run{of}", Outcome.NOT_APPLICABLE, "there was none")
+    names = [item.name for item in project.pending_creates(held)]
     seen = f"cut off while it made {', '.join(names)}" if names else "ended"
-    return Row.judged("last run", not names, seen, f"Run `airflow-env recover {stack}`.")
+    return Row.judged(f"last run{of}", not names, seen, f"Run `airflow-env recover {stack}`.")
 
 
 def _backend(project: PulumiProject) -> Row:
@@ -225,7 +256,7 @@ def _secrets(stack: str, chosen: EnvironmentSettings) -> Row:
         for project, files, name in made
         if name not in project.stacks()
     }
-    return preflight_backend.secrets_row(backend_url(), providers, passphrase_given())
+    return preflight_backend.secrets_row(backend_url(checkout.ROOT), providers, passphrase_given())
 
 
 def _token_plugin(region: str) -> Row:

@@ -98,6 +98,17 @@ def own_cluster_stack(chosen: EnvironmentSettings) -> str | None:
     return stack if project_name == files.name else None
 
 
+def on_cluster_stack(cluster: str) -> str | None:
+    """Name of an environment of this checkout that refers to a cluster stack; None where there is none."""
+    for stack in checkout.environment_files().stack_names():
+        try:
+            if own_cluster_stack(settings(stack)) == cluster:
+                return stack
+        except LifecycleError:  # its own commands say what is wrong with it
+            continue
+    return None
+
+
 def known_cluster(chosen: EnvironmentSettings) -> str | None:
     """Name of the EKS cluster to deploy on; None while its stack has not made it."""
     if chosen.cluster.name is not None:

@@ -42,7 +42,7 @@ def recover(stack: str, *, unlock: bool = False) -> None:
     chosen, project = environments.settings(stack), environments.project()
     name = checkout.environment_files().name
     # `up` makes it first: the run may have died there.
-    cluster_recovered = recover_cluster(chosen)
+    cluster_recovered = recover_cluster(chosen, unlock=unlock)
     release_lock(project, name, stack, unlock=unlock)
     if stack not in project.stacks():
         if cluster_recovered:
@@ -67,18 +67,24 @@ def recover(stack: str, *, unlock: bool = False) -> None:
     )
 
 
-def recover_cluster(chosen: EnvironmentSettings) -> bool:
+def recover_cluster(chosen: EnvironmentSettings, *, unlock: bool = False) -> bool:
     """Recover the cluster's stack, if a run of this checkout died there; whether there was something to do.
 
-    A cluster is shared: one whose lock's owner may be alive is somebody's who is at work, and is left alone.
+    A cluster is shared: one whose lock's owner may be alive is somebody's who is at work, and is left alone,
+    unless `unlock` says that the user knows that owner to be dead.
     """
     project, stack = environments.cluster_project(), environments.own_cluster_stack(chosen)
     if stack is None:
         return False
     name, backend = checkout.cluster_files().name, backend_url(project.directory)
     held = locks(backend, name, stack) or []
-    if in_doubt := [lock for lock in held if not lock.is_dead()]:
-        console.print(f"  cluster {stack} is locked by {in_doubt[0]}: left alone", markup=False)
+    in_doubt = [lock for lock in held if not lock.is_dead()]
+    if in_doubt and not unlock:
+        console.print(
+            f"  cluster {stack} is locked by {in_doubt[0]}: left alone. If you know that run to be dead, "
+            "give --unlock.",
+            markup=False,
+        )
         return False
     # The engine can't even list its stacks while one's checkpoint is cut off.
     if held and restore_checkpoint(backend, name, stack):
@@ -87,7 +93,7 @@ def recover_cluster(chosen: EnvironmentSettings) -> bool:
         return False
     if not held and not project.pending_creates(stack):
         return False
-    release_lock(project, name, stack, unlock=False)
+    release_lock(project, name, stack, unlock=unlock)
     deployment_id = naming.deployment_id(name, stack)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
     _sweep_if_told(project, stack, chosen.region, deployment_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.lifecycle import checkout, cli, deployment
 from infra.lifecycle.errors import LifecycleError
@@ -129,6 +130,23 @@ def test_a_stack_that_a_run_was_cut_off_on_is_not_deleted(
 
 
 @pytest.mark.usefixtures("project")
+def test_a_cluster_that_a_run_was_cut_off_on_stops_down_all_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urn = "urn:pulumi:shared::airflow-cluster::aws:ec2/vpc:Vpc::network"
+    begun = {"type": "creating", "resource": {"urn": urn, "type": "aws:ec2/vpc:Vpc"}}
+    cut_off = 0, json.dumps({"deployment": {"resources": [], "pending_operations": [begun]}})
+    table = {"stack ls": _listing("staging"), "stack export": _exported(False)}
+    cluster = {"stack ls": _listing("shared"), "stack export": cut_off}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": cluster})
+    with pytest.raises(LifecycleError, match=r"cluster shared is not deleted: .* made network") as error:
+        deployment.down_all()
+    # The environment's own command, which looks at the cluster's stack first.
+    assert "airflow-env recover staging" in error.value.next_step
+    assert _changes(tmp_path) == []
+
+
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("process", "advice"),
     [(2**22 + 1, "airflow-env recover staging"), (os.getpid(), "wait for it")],
@@ -181,6 +199,33 @@ def test_a_stack_file_that_was_deleted_does_not_come_back(
     assert not file.exists()
 
 
+@pytest.mark.parametrize("failure", ["file", "AWS"])
+def test_what_can_not_be_listed_after_the_deletion_is_no_failure(
+    tmp_path: Path,
+    project: Path,
+    failure: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    urn = "urn:pulumi:staging::airflow::aws:kms/key:Key::encryption"
+    exported = 0, json.dumps({"deployment": {"resources": [{"urn": urn, "retainOnDelete": True}]}})
+    _pulumi(tmp_path, monkeypatch, {"root": {"stack ls": _listing("staging"), "stack export": exported}})
+    if failure == "file":
+        (project / "Pulumi.staging.yaml").unlink()
+    else:
+        refused = ClientError({"Error": {"Code": "ExpiredToken", "Message": "no"}}, "ListKeys")
+
+        def find(*_: object) -> None:
+            raise refused
+
+        monkeypatch.setattr(deployment.recovery_set, "find", find)
+    deployment.down("staging")
+    assert _changes(tmp_path) == ["root destroy staging", "root rm staging"]
+    said = capsys.readouterr().out
+    assert "staging is deleted" in said
+    assert "airflow-env recovery-set staging" in said
+
+
 @pytest.mark.usefixtures("project")
 def test_a_failed_destroy_keeps_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = {
@@ -197,7 +242,8 @@ def test_a_failed_destroy_keeps_the_stack(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("project")
 def test_down_all_ends_environments_before_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"stack ls": _listing("one", "two"), "stack export": _exported(False)}
-    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": {"stack ls": _listing("shared")}})
+    cluster = {"stack ls": _listing("shared"), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": cluster})
     deployment.down_all()
     assert _changes(tmp_path) == [
         "root destroy one",

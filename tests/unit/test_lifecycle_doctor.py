@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from infra.lifecycle import doctor
+from infra.lifecycle import doctor, preflight_backend
 from infra.lifecycle.cluster_access import ClusterAccess
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock
@@ -68,6 +70,49 @@ def test_refused_credentials_still_show_a_clock_that_is_wrong() -> None:
     rows = doctor.aws_rows("111122223333", "eu-west-1", _Sts(ClientError(answer, "GetCallerIdentity")))  # type: ignore[arg-type]
     assert _outcomes(rows) == {"AWS account": Outcome.FAILED, "clock": Outcome.FAILED}
     assert "SignatureDoesNotMatch" in rows[0].detail
+
+
+def test_a_profile_that_is_not_there_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_PROFILE", "mistyped")
+    rows = doctor.aws_rows("111122223333", "eu-west-1")
+    rows += doctor._guarded(preflight_backend.NAME, lambda: preflight_backend.write_row("s3://state"))
+    assert {row.outcome for row in rows} == {Outcome.FAILED}
+    assert all("mistyped" in row.detail for row in rows)
+    assert all("get-caller-identity" in row.next_step for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (ClientError({"Error": {"Code": "ExpiredToken", "Message": "no"}}, "ListObjectsV2"), "ExpiredToken"),
+        (PermissionError(13, "Permission denied", "/checkout/.charts"), "/checkout/.charts"),
+    ],
+)
+def test_what_refuses_to_be_looked_at_is_a_row_with_a_next_step(error: Exception, named: str) -> None:
+    def check() -> Row:
+        raise error
+
+    [row] = doctor._guarded("state lock", check)
+    assert (row.outcome, row.name) == (Outcome.FAILED, "state lock")
+    assert named in row.detail
+    assert row.next_step
+
+
+def test_a_clusters_run_that_was_cut_off_is_told_with_the_environments_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    begun = [SimpleNamespace(name="vpc")]
+    project: Any = SimpleNamespace(
+        directory=tmp_path, stacks=lambda: ["shared"], pending_creates=lambda stack: begun
+    )
+    rows = doctor.unsettled_cluster("shared", project, "team-a")
+    assert _outcomes(rows) == {
+        "state lock of cluster shared": Outcome.PASSED,
+        "last run of cluster shared": Outcome.FAILED,
+    }
+    assert rows[1].next_step == "Run `airflow-env recover team-a`."
 
 
 def test_an_endpoint_that_does_not_answer_is_a_row() -> None:
@@ -158,10 +203,18 @@ def test_a_free_state_passes_and_a_backend_without_lock_files_is_not_judged() ->
 
 
 def test_a_lock_of_a_living_run_is_red_and_says_to_wait() -> None:
-    row = doctor.lock_row("team-a", [_lock(1, "elsewhere")])
+    row = doctor.lock_row("team-a", [_lock(os.getpid(), socket.gethostname())])
     assert row.outcome is Outcome.FAILED
     assert "wait" in row.next_step
     assert "recover" not in row.next_step
+
+
+def test_a_lock_of_another_host_may_be_of_a_dead_run_and_the_command_that_ends_it_is_named() -> None:
+    """A runner of CI that is gone takes its processes with it; the plain command would refuse."""
+    row = doctor.lock_row("team-a", [_lock(1, "elsewhere")])
+    assert row.outcome is Outcome.FAILED
+    assert "wait" in row.next_step
+    assert "airflow-env recover team-a --unlock" in row.next_step
 
 
 def test_a_lock_of_a_dead_run_is_red_and_names_the_command() -> None:

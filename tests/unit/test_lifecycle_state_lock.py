@@ -210,6 +210,25 @@ def test_a_clusters_checkpoint_is_mended_before_its_stacks_are_listed(
     assert not recovery.recover_cluster(EnvironmentSettings.model_construct())
 
 
+@pytest.mark.parametrize("unlock", [False, True])
+def test_a_clusters_lock_of_another_host_goes_only_when_the_user_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlock: bool
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _write(tmp_path, _text(1, host="runner-gone")))
+    released: list[str] = []
+    project = SimpleNamespace(
+        directory=tmp_path, stacks=lambda: ["team-a"], pending_creates=lambda _: [], cancel=released.append
+    )
+    monkeypatch.setattr(recovery.environments, "cluster_project", lambda: project)
+    monkeypatch.setattr(recovery.environments, "own_cluster_stack", lambda _: "team-a")
+    monkeypatch.setattr(recovery.checkout, "cluster_files", lambda: SimpleNamespace(name="airflow"))
+    for step in ("reconcile", "sweep"):
+        monkeypatch.setattr(recovery, step, lambda *_, **__: None)
+    settings = EnvironmentSettings.model_construct(region="eu-west-1")
+    assert recovery.recover_cluster(settings, unlock=unlock) is unlock
+    assert released == ["team-a"] * unlock
+
+
 @pytest.mark.parametrize(
     ("given", "absolute"),
     [
