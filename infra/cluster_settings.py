@@ -9,6 +9,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from infra import versions
+from infra.settings_airflow import IMAGE_PATTERN
 from infra.settings_database import DatabaseSettings
 from infra.settings_model import (
     ONCE,
@@ -94,26 +95,41 @@ class DeployFromSettings(Model):
     )
 
 
+class HostInstanceSettings(DatabaseSettings):
+    """An instance of tenants: as an environment's own, but small by default, since its data may be lost."""
+
+    multi_az: bool = Field(default=False, description="A standby in a second zone, with automatic failover.")
+    backup_retention_days: int = Field(
+        default=1, ge=0, le=35, description="Days of automated backups (RDS: 0 to 35; 0 turns backups off)."
+    )
+
+
 class DatabaseHostSettings(Model):
     """An instance that takes tenants: databases of disposable environments, ready in seconds."""
 
     enabled: bool = Field(
         default=False, description="Make the instance; environments use it by database.tenancy shared."
     )
-    instance: DatabaseSettings = Field(
-        default_factory=lambda: DatabaseSettings(multi_az=False, backup_retention_days=1),
+    instance: HostInstanceSettings = Field(
+        default_factory=HostInstanceSettings,
         description="The instance; fields as an environment's database has them.",
     )
     image: str = Field(
         default=f"{versions.AIRFLOW_IMAGE_REPOSITORY}:{versions.AIRFLOW}",
-        min_length=1,
+        pattern=IMAGE_PATTERN,
         description="Airflow image of the Job that makes the role of tenants' administration.",
     )
 
     @model_validator(mode="after")
     def _own_instance(self) -> Self:
-        if self.instance.shared or self.instance.restore.wanted:
-            raise inconsistent(("instance.tenancy", "shared", "a host is an empty instance of its own"))
+        mistakes: list[tuple[str, object, str]] = []
+        if self.instance.shared:
+            mistakes.append(("instance.tenancy", "shared", "allowed: dedicated; a host is no tenant"))
+        if self.instance.restore.wanted:
+            snapshot = self.instance.restore.snapshot
+            mistakes.append(("instance.restore.snapshot", snapshot, "a host begins empty; remove restore"))
+        if mistakes:
+            raise inconsistent(*mistakes)
         return self
 
 
@@ -146,7 +162,7 @@ class ClusterProjectSettings(Model):
     )
     image_mirror: str = Field(
         default="",
-        pattern=r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?(/[a-z0-9._-]+)*)?$",
+        pattern=r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(/[a-z0-9._-]+)*)?$",
         # Without a way out no other registry can be reached; AWS itself is, by interface endpoints.
         description="Registry that holds every image under its own name; goes with nat none. Empty: none.",
     )
@@ -196,13 +212,30 @@ class ClusterProjectSettings(Model):
             allowed = f"allowed: a policy of account {self.account_id}"
             mistakes.append(("permissionsBoundary", self.permissions_boundary, allowed))
         mistakes += self._endpoint_mistakes()
-        if (self.nat is Nat.NONE) != bool(self.image_mirror):
-            mistakes.append(
-                ("imageMirror", self.image_mirror, "goes with nat none: there it is needed, elsewhere unused")
-            )
+        mistakes += self._registry_mistakes()
         if mistakes:
             raise inconsistent(*mistakes)
         return self
+
+    def _registry_mistakes(self) -> list[tuple[str, object, str]]:
+        """Registries that nodes would not reach: without a way out there are the endpoints of one region.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        """
+        closed, mirror = self.nat is Nat.NONE, self.image_mirror
+        if closed != bool(mirror):
+            return [("imageMirror", mirror, "goes with nat none: there it is needed, elsewhere unused")]
+        mistakes: list[tuple[str, object, str]] = []
+        inside = f".dkr.ecr.{self.region}.amazonaws.com"
+        if mirror and inside not in mirror:
+            mistakes.append(("imageMirror", mirror, f"allowed: a registry of region {self.region}"))
+        image = self.database_host.image
+        if closed and self.database_host.enabled and inside not in image.partition("/")[0]:
+            why = (
+                f"nat none reaches no registry but ECR of region {self.region}; name an image there, such as "
+            )
+            mistakes.append(("databaseHost.image", image, f"{why}{mirror}/{image}"))
+        return mistakes
 
     def _endpoint_mistakes(self) -> list[tuple[str, object, str]]:
         """What EKS refuses, and what nobody should ask for.

@@ -15,6 +15,14 @@ from infra.settings_model import ConfigName, DnsLabel, Model, inconsistent
 
 # Text that git takes for a reference and for no option of its own.
 REFERENCE_PATTERN: Final = r"^[A-Za-z0-9_][\w./+@-]*$"
+# Name of an image in a registry, and its tag: https://docs.docker.com/reference/cli/docker/image/tag/#description
+_REPOSITORY: Final = r"[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+/[a-z0-9]+)?([._/-][a-z0-9]+)*"
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST: Final = r"@sha256:[0-9a-f]{64}"
+REPOSITORY_PATTERN: Final = rf"^{_REPOSITORY}$"
+IMAGE_TAG_PATTERN: Final = rf"^{_TAG}$"
+# With one of both: without, it is whatever is the latest.
+IMAGE_PATTERN: Final = rf"^{_REPOSITORY}(:{_TAG}({_DIGEST})?|{_DIGEST})$"
 _CREDENTIALS: Final = re.compile(r"https://[^/]*@|ssh://[^/]*:[^/]*@")
 
 
@@ -39,12 +47,12 @@ class ImageSettings(Model):
 
     repository: str = Field(
         default=versions.AIRFLOW_IMAGE_REPOSITORY,
-        pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+/[a-z0-9]+)?([._/-][a-z0-9]+)*$",
+        pattern=REPOSITORY_PATTERN,
         description="Image repository, with its registry where that is not Docker Hub.",
     )
     tag: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        pattern=IMAGE_TAG_PATTERN,
         description="Unique image tag; without it, the Airflow version. A moving tag leaves stale workers.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from infra.settings_airflow import REFERENCE_PATTERN
+from infra.settings_airflow import IMAGE_PATTERN, IMAGE_TAG_PATTERN, REFERENCE_PATTERN, REPOSITORY_PATTERN
 from infra.settings_database import PATH_PATTERN
 from infra.settings_model import (
     CONFIG_NAME_PATTERN,
@@ -47,10 +47,9 @@ EXAMPLES: Final[Mapping[str, str]] = {
     ),
     CONFIG_NAME_PATTERN: "max_active_runs_per_dag",
     r"^[a-z0-9_]+$": "postgres",
-    r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+/[a-z0-9]+)?([._/-][a-z0-9]+)*$": (
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/airflow"
-    ),
-    r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$": "3.2.2-f00ba4",
+    REPOSITORY_PATTERN: ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/airflow"),
+    IMAGE_TAG_PATTERN: "3.2.2-f00ba4",
+    IMAGE_PATTERN: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/airflow:3.2.2",
     REFERENCE_PATTERN: "main",
     r"^(https://|ssh://|git@)\S+$": "https://git.example.com/data/dags.git",
     r"^([\w-][\w.-]*(/[\w-][\w.-]*)*)?$": "dags",
@@ -63,7 +62,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     rf"^{_ARN}:iam::[0-9]{{12}}:role/[\w+=,.@/-]+$": "arn:aws:iam::123456789012:role/deployer",
     rf"^{_ARN}:iam::[0-9]{{12}}:(role|user)/[\w+=,.@/-]+$": "arn:aws:iam::123456789012:role/administrator",
     rf"^({_ARN}:iam::[0-9]{{12}}:policy/[\w+=,.@/-]+)?$": "arn:aws:iam::123456789012:policy/boundary",
-    r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?(/[a-z0-9._-]+)*)?$": (
+    r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(/[a-z0-9._-]+)*)?$": (
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror"
     ),
 }

@@ -90,7 +90,10 @@ def test_a_database_is_for_groups_and_every_rule_of_a_bucket_is_looked_at(graph_
     ("secret", "texts"),
     [
         ("metadata-connection-secret", {"connection": "postgresql://a:b@some-host/x?sslmode=require"}),
-        ("metadata-connection-secret", {"connection-async": "postgresql+asyncpg://a:b@some-host/x?ssl=require"}),
+        (
+            "metadata-connection-secret",
+            {"connection-async": "postgresql+asyncpg://a:b@some-host/x?ssl=require"},
+        ),
         ("pgbouncer-config-secret", {"pgbouncer.ini": "server_tls_sslmode = prefer"}),
     ],
 )

@@ -110,8 +110,7 @@ def test_what_the_engine_takes_for_something_else_is_refused_with_its_line(text:
         (b"- a\n", "holds no keys and values"),
         (b"config: [a]\n", "config: holds no keys and values"),
         (b"airflow:owner: x\n", "airflow:owner: unknown key; allowed: config,"),
-        (b"config: {a: " + b"[" * 1_000, "is nested too deep"),
-        (b"config:\n  a: " + b"[" * 1_000 + b"]" * 1_000, "is nested too deep"),
+        (b"config: {a: " + b"[" * 600, "is nested too deep"),
     ],
 )
 def test_a_file_that_is_none_says_where_and_why(content: bytes, said: str) -> None:

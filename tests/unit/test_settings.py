@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from infra import config
@@ -139,3 +139,112 @@ def test_cluster_mistakes_name_their_key(change: dict[str, Any], key: str) -> No
     with pytest.raises(config.SettingsError) as caught:
         config.parse_as(ClusterProjectSettings, "airflow-cluster", valid | change)
     assert [mistake.key for mistake in caught.value.mistakes] == [key]
+
+
+MIRROR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror"
+CLUSTER = {key: REQUIRED[key] for key in ("region", "accountId", "owner")} | {"name": "shared"}
+
+
+def cluster_settings(change: dict[str, Any]) -> ClusterProjectSettings:
+    given = {key: config.decode_as(ClusterProjectSettings, key, value) for key, value in change.items()}
+    return config.parse_as(ClusterProjectSettings, "airflow-cluster", CLUSTER | given)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "said"),
+    [
+        (
+            {"nat": "none", "imageMirror": MIRROR.replace("eu-west-1", "us-east-1")},
+            "imageMirror",
+            "allowed: a registry of region eu-west-1",
+        ),
+        (
+            {"nat": "none", "imageMirror": MIRROR, "databaseHost": {"enabled": True}},
+            "databaseHost.image",
+            f"such as {MIRROR}/apache/airflow:",
+        ),
+        (
+            {
+                "nat": "none",
+                "imageMirror": MIRROR,
+                "databaseHost": {
+                    "enabled": True,
+                    "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1",
+                },
+            },
+            "databaseHost.image",
+            "nat none reaches no registry but ECR of region eu-west-1",
+        ),
+        ({"databaseHost": {"image": "Foo bar:$x"}}, "databaseHost.image", "allowed: text such as"),
+        ({"databaseHost": {"image": "apache/airflow"}}, "databaseHost.image", "allowed: text such as"),
+        ({"databaseHost": {"instance": {"tenancy": "shared"}}}, "databaseHost.instance.tenancy", "shared"),
+        (
+            {"databaseHost": {"instance": {"restore": {"snapshot": "old", "fernetKeysSecret": "keys"}}}},
+            "databaseHost.instance.restore.snapshot",
+            '"old": a host begins empty; remove restore',
+        ),
+        (
+            {"databaseHost": {"instance": {"monitoringIntervalSeconds": True}}},
+            "databaseHost.instance.monitoringIntervalSeconds",
+            "true: allowed: 0, 1, 5,",
+        ),
+        # The engine hands booleans and numbers over as text.
+        ({"logRetentionDays": "true"}, "logRetentionDays", "true: allowed: 1, 3, 5,"),
+        ({"region": "cn-north-1"}, "region", "in AWS China"),
+    ],
+)
+def test_cluster_mistakes_say_what_is_allowed(change: dict[str, Any], key: str, said: str) -> None:
+    with pytest.raises(config.SettingsError) as caught:
+        cluster_settings(change)
+    [mistake] = caught.value.mistakes
+    assert mistake.key == f"airflow-cluster:{key}"
+    assert said in str(mistake)
+
+
+@pytest.mark.parametrize("image", [f"{MIRROR}/apache/airflow:3.2.2", f"{MIRROR}/a@sha256:{'0' * 64}"])
+def test_a_network_without_a_way_out_takes_images_of_its_region(image: str) -> None:
+    host = {"enabled": True, "image": image}
+    assert cluster_settings({"nat": "none", "imageMirror": MIRROR, "databaseHost": host}).nat.value == "none"
+
+
+@pytest.mark.parametrize("model", [EnvironmentSettings, ClusterProjectSettings])
+def test_naming_one_field_of_a_part_leaves_the_others(model: type[BaseModel]) -> None:
+    """What a part is by default is what its own fields are by default."""
+
+    def differ(holder: type[BaseModel], path: str) -> list[str]:
+        parts = {
+            f"{path}{name}": (field, field.annotation)
+            for name, field in holder.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        }
+        own = [
+            name
+            for name, (field, part) in parts.items()
+            if not field.is_required() and field.get_default(call_default_factory=True) != part()  # type: ignore[misc]
+        ]
+        return own + [below for name, (_, part) in parts.items() for below in differ(part, f"{name}.")]  # type: ignore[arg-type]
+
+    assert differ(model, "") == []
+
+
+def test_the_instance_of_a_host_is_small_by_default() -> None:
+    """Its tenants are disposable."""
+    instance = cluster_settings({"databaseHost": {"instance": {"port": 5433}}}).database_host.instance
+    assert (instance.multi_az, instance.backup_retention_days) == (False, 1)
+
+
+def test_choices_of_numbers_take_no_boolean() -> None:
+    """To Python, true is 1."""
+    choices = [
+        (name, field)
+        for model, _ in PROJECTS
+        for name, field in fields(model)
+        if get_origin(field.annotation) is Literal
+        and any(isinstance(choice, int) for choice in get_args(field.annotation))
+    ]
+    assert len(choices) >= 3
+    for _, field in choices:
+        adapter = TypeAdapter[Any](Annotated[field.annotation, *field.metadata])
+        for value in (True, False):
+            with pytest.raises(ValidationError):
+                adapter.validate_python(value)
