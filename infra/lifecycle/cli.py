@@ -169,14 +169,14 @@ def password(stack: Stack) -> None:
 def recover(
     stack: Stack,
     unlock: Annotated[
-        bool,
-        typer.Option(
-            "--unlock", help="Release locks of other machines, whose processes are dead; the cluster's, too."
-        ),
+        bool, typer.Option("--unlock", help="Release a lock of another machine, whose process is dead.")
+    ] = False,
+    unlock_cluster: Annotated[
+        bool, typer.Option("--unlock-cluster", help="The same of its cluster's stack, which others share.")
     ] = False,
 ) -> None:
     """After a killed run: release its lock, find what it half made, and refresh. No data is deleted."""
-    recovery.recover(stack, unlock=unlock)
+    recovery.recover(stack, unlock=unlock, unlock_cluster=unlock_cluster)
 
 
 @app.command()

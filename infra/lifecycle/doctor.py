@@ -187,7 +187,7 @@ def lock_row(stack: str, held: list[StateLock] | None, of: str = "") -> Row:
     Args:
         stack: name of the environment's stack, which `recover` takes.
         held: the locks; None of a backend that keeps them itself.
-        of: whose locks they are, where they are not the environment's.
+        of: ` of cluster NAME` of a cluster's; nothing of the environment's own.
     """
     name = f"state lock{of}"
     if held is None:
@@ -201,7 +201,7 @@ def lock_row(stack: str, held: list[StateLock] | None, of: str = "") -> Row:
     elif not any(lock.is_seen() for lock in held):
         told = (
             "Somebody may be at work, whose process can't be looked at from here: wait for it. If you know "
-            f"that it is dead: `{recover} --unlock`."
+            f"that it is dead: `{recover} --unlock{'-cluster' if of else ''}`."
         )
     return Row.judged(name, False, f"held by {'; '.join(map(str, held))}", told)
 

@@ -29,12 +29,14 @@ NAMESPACE_TYPE = "kubernetes:core/v1:Namespace"
 ROUNDS = 5
 
 
-def recover(stack: str, *, unlock: bool = False) -> None:
+def recover(stack: str, *, unlock: bool = False, unlock_cluster: bool = False) -> None:
     """Release a dead lock, find what was half made or lost, and refresh.
 
     Args:
         stack: name of the environment's stack.
         unlock: release a lock whose owner can't be looked at from here: the user knows that it is dead.
+        unlock_cluster: the same of its cluster, which others share: jobs that unlock an environment of their
+            own must not take the lock of whoever works on the cluster.
 
     Raises:
         LifecycleError: somebody may still be at work, or the refresh failed.
@@ -42,7 +44,7 @@ def recover(stack: str, *, unlock: bool = False) -> None:
     chosen, project = environments.settings(stack), environments.project()
     name = checkout.environment_files().name
     # `up` makes it first: the run may have died there.
-    cluster_recovered = recover_cluster(chosen, unlock=unlock)
+    cluster_recovered = recover_cluster(chosen, unlock=unlock_cluster)
     release_lock(project, name, stack, unlock=unlock)
     if stack not in project.stacks():
         if cluster_recovered:
@@ -82,7 +84,7 @@ def recover_cluster(chosen: EnvironmentSettings, *, unlock: bool = False) -> boo
     if in_doubt and not unlock:
         console.print(
             f"  cluster {stack} is locked by {in_doubt[0]}: left alone. If you know that run to be dead, "
-            "give --unlock.",
+            "give --unlock-cluster.",
             markup=False,
         )
         return False

@@ -214,7 +214,9 @@ def test_a_lock_of_another_host_may_be_of_a_dead_run_and_the_command_that_ends_i
     row = doctor.lock_row("team-a", [_lock(1, "elsewhere")])
     assert row.outcome is Outcome.FAILED
     assert "wait" in row.next_step
-    assert "airflow-env recover team-a --unlock" in row.next_step
+    assert "`airflow-env recover team-a --unlock`" in row.next_step
+    row = doctor.lock_row("team-a", [_lock(1, "elsewhere")], " of cluster shared")
+    assert "`airflow-env recover team-a --unlock-cluster`" in row.next_step
 
 
 def test_a_lock_of_a_dead_run_is_red_and_names_the_command() -> None:

@@ -229,6 +229,22 @@ def test_a_clusters_lock_of_another_host_goes_only_when_the_user_says_so(
     assert released == ["team-a"] * unlock
 
 
+def test_who_unlocks_an_environment_does_not_unlock_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the jobs do that end environments of pull requests, while somebody deploys the cluster."""
+    said: list[bool] = []
+
+    def recover_cluster(_: object, *, unlock: bool) -> bool:
+        said.append(unlock)
+        raise LifecycleError("that is all", "none")
+
+    monkeypatch.setattr(recovery.environments, "settings", lambda _: None)
+    monkeypatch.setattr(recovery, "recover_cluster", recover_cluster)
+    for unlock, unlock_cluster in ((True, False), (False, True)):
+        with pytest.raises(LifecycleError):
+            recovery.recover("team-a", unlock=unlock, unlock_cluster=unlock_cluster)
+    assert said == [False, True]
+
+
 @pytest.mark.parametrize(
     ("given", "absolute"),
     [
