@@ -24,9 +24,7 @@ NOTIFYING_SERVICES: Final = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.c
 
 
 def partition(region: str) -> str:
-    """Return the AWS partition of a region: aws, aws-cn or aws-us-gov."""
-    if region.startswith("cn-"):
-        return "aws-cn"
+    """Return the AWS partition of a region: aws or aws-us-gov; settings take no other."""
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 

@@ -20,6 +20,7 @@ config:
   airflow:deploymentId: mine
   airflow:cluster: {stack: organization/airflow-cluster/shared}
   airflow:access: {host: airflow.example.com}
+  airflow:alarms: {emails: [team@example.com]}
   airflow:networkPolicies: {clientNetworks: [10.0.0.0/16]}
   airflow:database:
     storageGib: 100
@@ -53,6 +54,7 @@ def test_it_is_disposable_and_nobody_elses(project: Path) -> None:
     derived_stack.derive("pr-7", "source")
     settings = environments.settings("pr-7")
     assert settings.durability is Durability.DISPOSABLE
+    assert settings.alarms.emails == ()
     assert (settings.access.host, settings.deployment_id, settings.database.restore.wanted) == (None,) * 2 + (
         False,
     )

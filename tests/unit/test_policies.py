@@ -165,7 +165,7 @@ def test_no_key_policy_trusts_everybody() -> None:
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+    [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")],
 )
 def test_partition_of_a_region(region: str, partition: str) -> None:
     assert policies.partition(region) == partition
