@@ -77,14 +77,35 @@ class ClusterGuardProvider(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Refuse while there are environments, or load balancers of anybody; else end the logs.
 
+        A cluster that somebody deleted by hand holds nothing, and has no API server to ask.
+
         Raises:
             ClusterInUseError: with the namespaces, or the objects that have load balancers.
         """
         kubeconfig = str(_props["kubeconfig"])
+        region = region_of(kubeconfig)
+        if not is_there(_id, region):
+            return
         in_use = use_of(_id, kubeconfig)
         if in_use:
             raise ClusterInUseError(in_use)
-        end_logs(_id, region_of(kubeconfig))
+        end_logs(_id, region)
+
+
+def is_there(cluster: str, region: str) -> bool:
+    """Return whether EKS knows a cluster of that name.
+
+    Raises:
+        botocore.exceptions.ClientError: EKS refused to say.
+    """
+    import boto3
+
+    eks: Any = boto3.client("eks", region_name=region)
+    try:
+        eks.describe_cluster(name=cluster)
+    except eks.exceptions.ResourceNotFoundException:
+        return False
+    return True
 
 
 def use_of(cluster: str, kubeconfig: str) -> str | None:

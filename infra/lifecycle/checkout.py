@@ -55,12 +55,12 @@ class ProjectFiles:
         """
         declared = self._project.get("config") or {}
         defaults = {
-            self._key(key): declaration["default"]
+            self.qualified(key): declaration["default"]
             for key, declaration in declared.items()
             if isinstance(declaration, dict) and "default" in declaration
         }
         given = self._read(stack, stack_files.read)
-        return {**defaults, **{self._key(key): value for key, value in given.items()}}
+        return {**defaults, **{self.qualified(key): value for key, value in given.items()}}
 
     def document(self, stack: str) -> dict[str, Any]:
         """The whole file of `stack`, as it is written.
@@ -98,7 +98,7 @@ class ProjectFiles:
                 f"{path.name} can't be read; nothing was changed:\n{error}", f"Correct {path.name}."
             ) from None
 
-    def _key(self, key: str) -> str:
+    def qualified(self, key: str) -> str:
         """The key with its namespace, which is the project's own where none is written."""
         return key if ":" in key else f"{self.name}:{key}"
 

@@ -37,7 +37,7 @@ def derive(stack: str, source: str) -> tuple[Path, list[str]]:
             "Take another.",
         )
     files = checkout.environment_files()
-    content, left_out = derived(files.document(source), files.name)
+    content, left_out = derived(files.document(source), files)
     target = files.path(stack)
     # JSON is YAML, in which no text is taken for anything else.
     body = json.dumps(content, indent=2, ensure_ascii=False)
@@ -50,14 +50,21 @@ def derive(stack: str, source: str) -> tuple[Path, list[str]]:
     return target, left_out
 
 
-def derived(document: dict[str, Any], namespace: str) -> tuple[dict[str, Any], list[str]]:
+def derived(document: dict[str, Any], files: checkout.ProjectFiles) -> tuple[dict[str, Any], list[str]]:
     """Return what a stack file of a passing environment holds, and which parameters were left out."""
-    given = document.get("config") or {}
+    namespace = files.name
+    # The engine takes keys without a namespace for the project's own.
+    given = {files.qualified(key): value for key, value in (document.get("config") or {}).items()}
     config = {key: value for key, value in given.items() if key.partition(":")[2] not in _OWN}
     left_out: list[str] = []
     for kind in _PARAMETERS:
         entries = given.get(f"{namespace}:{kind}")
+        if entries is None:
+            continue
         if not isinstance(entries, dict):
+            # A text of JSON, as the engine takes one, too.
+            left_out.append(kind)
+            del config[f"{namespace}:{kind}"]
             continue
         shared = {
             name: entry

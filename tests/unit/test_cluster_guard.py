@@ -6,10 +6,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from kubernetes import client, config
 
 from infra import cluster_guard
@@ -76,9 +79,25 @@ def api_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     server.server_close()
 
 
+def answer_of_eks(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
+    """EKS says that the cluster is there, or refuses, as boto3 tells it."""
+    gone = type("ResourceNotFoundException", (ClientError,), {})
+
+    def describe_cluster(name: str) -> dict[str, Any]:
+        if code:
+            kind = gone if code == gone.__name__ else ClientError
+            raise kind({"Error": {"Code": code, "Message": name}}, "DescribeCluster")
+        return {"cluster": {"name": name}}
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=gone)
+    eks = SimpleNamespace(describe_cluster=describe_cluster, exceptions=exceptions)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: eks)
+
+
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """The clusters whose logs were turned off, with their regions."""
+    """The clusters whose logs were turned off, with their regions; EKS knows the cluster."""
+    answer_of_eks(monkeypatch)
     calls: list[tuple[str, str]] = []
     monkeypatch.setattr(cluster_guard, "end_logs", lambda *call: calls.append(call))
     return calls
@@ -120,5 +139,23 @@ def test_a_cluster_with_load_balancers_is_not_touched(
     metadata = {"name": "front", "namespace": "shop", "finalizers": [finalizer]}
     api_server.held[path] = [{"metadata": metadata, "spec": {}}]
     with pytest.raises(cluster_guard.ClusterInUseError, match=f"load balancers, of {named}"):
+        delete()
+    assert ended == []
+
+
+def test_a_cluster_that_was_deleted_by_hand_does_not_keep_its_stack(
+    ended: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its API server can't be asked; here its name is not even a host's."""
+    answer_of_eks(monkeypatch, "ResourceNotFoundException")
+    delete()
+    assert ended == []
+
+
+def test_a_cluster_of_which_nothing_can_be_told_is_not_touched(
+    ended: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_of_eks(monkeypatch, "AccessDeniedException")
+    with pytest.raises(ClientError):
         delete()
     assert ended == []

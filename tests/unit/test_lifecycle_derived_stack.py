@@ -42,7 +42,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_only_what_is_shareable_is_taken_over(project: Path) -> None:
+@pytest.mark.parametrize("namespace", ["airflow:", ""], ids=["with namespace", "without"])
+def test_only_what_is_shareable_is_taken_over(project: Path, namespace: str) -> None:
+    (project / "Pulumi.source.yaml").write_text(SOURCE.replace("airflow:", namespace))
     path, left_out = derived_stack.derive("pr-7", "source")
     assert left_out == ["variables.own", "connections.own"]
     assert "planted" not in path.read_text()
@@ -50,7 +52,18 @@ def test_only_what_is_shareable_is_taken_over(project: Path) -> None:
     assert (list(settings.variables), list(settings.connections)) == (["kept"], ["kept"])
 
 
-def test_it_is_disposable_and_nobody_elses(project: Path) -> None:
+@pytest.mark.parametrize("kind", ["variables", "connections"])
+def test_parameters_written_as_text_are_left_out(project: Path, kind: str) -> None:
+    text = f'config:\n  airflow:{kind}: \'{{"own": {{"password": "planted"}}}}\'\n'
+    (project / "Pulumi.source.yaml").write_text(text)
+    path, left_out = derived_stack.derive("pr-7", "source")
+    assert left_out == [kind]
+    assert "planted" not in path.read_text()
+
+
+@pytest.mark.parametrize("namespace", ["airflow:", ""], ids=["with namespace", "without"])
+def test_it_is_disposable_and_nobody_elses(project: Path, namespace: str) -> None:
+    (project / "Pulumi.source.yaml").write_text(SOURCE.replace("airflow:", namespace))
     derived_stack.derive("pr-7", "source")
     settings = environments.settings("pr-7")
     assert settings.durability is Durability.DISPOSABLE
