@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -21,6 +22,8 @@ CONFLICT: Final = 409
 # An API server that restarts or is throttled, or whose check of tokens is away for a moment, answers so.
 PASSING: Final = frozenset({401, 429, 500, 502, 503, 504})
 PATIENCE_SECONDS: Final = 60
+# Whose Job it is: a request whose answer was lost may have made it, or another run has.
+RUN_ANNOTATION: Final = "airflow-environments/run"
 
 
 class JobError(Exception):
@@ -47,19 +50,47 @@ def run(
         timeout_seconds: limit of the whole run, in s.
 
     Raises:
-        JobError: with what the pod said last.
+        JobError: with what the pod said last, or why the API server can't be asked.
     """
     from kubernetes import client, config
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
 
     api_client = config.new_client_from_config_dict(json.loads(kubeconfig))  # type: ignore[no-untyped-call]
     with api_client:
         jobs: Any = client.BatchV1Api(api_client)
         pods: Any = client.CoreV1Api(api_client)
         body = job_body(name, json.loads(manifest), arguments, timeout_seconds)
-        _remove(jobs, namespace, name)
-        jobs.create_namespaced_job(namespace, body)
-        _wait(jobs, pods, namespace, name, timeout_seconds)
-        _remove(jobs, namespace, name)
+        try:
+            _remove(jobs, namespace, name)
+            _create(jobs, namespace, body)
+            _wait(jobs, pods, namespace, name, timeout_seconds)
+            _remove(jobs, namespace, name)
+        except ApiException as error:
+            said = f"{error.status} {error.reason}"
+            raise JobError(f"The API server refuses Job {namespace}/{name}: {said}: {error.body}") from error
+        except HTTPError as error:
+            raise JobError(f"The API server can't be asked of Job {namespace}/{name}: {error}") from error
+
+
+def _create(jobs: Any, namespace: str, body: dict[str, Any]) -> None:
+    """Make a Job; one that a request made whose answer was lost is this run's own.
+
+    Raises:
+        JobError: another run has made one of this name meanwhile.
+    """
+    from kubernetes.client import ApiException
+
+    name, run_ = body["metadata"]["name"], secrets.token_hex(8)
+    marked = {**body, "metadata": {"name": name, "annotations": {RUN_ANNOTATION: run_}}}
+    try:
+        _patiently(lambda: jobs.create_namespaced_job(namespace, marked))
+    except ApiException as error:
+        if error.status != CONFLICT:
+            raise
+        found = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace))
+        if (found.metadata.annotations or {}).get(RUN_ANNOTATION) != run_:
+            raise JobError(f"Job {namespace}/{name} was made by another run; wait for its end") from error
 
 
 def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline: int) -> dict[str, Any]:
@@ -71,9 +102,18 @@ def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline
 
 
 def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int) -> None:
+    from kubernetes.client import ApiException
+
     end = time.monotonic() + timeout_seconds
     while time.monotonic() < end:
-        status = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace)).status
+        try:
+            status = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace)).status
+        except ApiException as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise JobError(
+                f"Job {namespace}/{name} was removed before its end, by another run or by hand"
+            ) from error
         for condition in status.conditions or []:
             if condition.type == "Complete" and condition.status == "True":
                 return
@@ -85,8 +125,8 @@ def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int)
     raise JobError(f"Job {namespace}/{name} did not end within {timeout_seconds} s: {said}")
 
 
-def _patiently(read: Callable[[], Any]) -> Any:
-    """Ask again while the API server has a passing fault; the Job goes on meanwhile."""
+def _patiently(ask: Callable[[], Any]) -> Any:
+    """Ask again while the API server has a passing fault; a Job that runs goes on meanwhile."""
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
@@ -99,12 +139,12 @@ def _patiently(read: Callable[[], Any]) -> Any:
         stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
         wait=tenacity.wait_fixed(POLL_SECONDS),
         reraise=True,
-    )(read)
+    )(ask)
 
 
 def _last_words(pods: Any, namespace: str, name: str) -> str:
     """Return the message of the Job's newest pod: the end of its log, or why it did not start."""
-    found = pods.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
+    found = _patiently(lambda: pods.list_namespaced_pod(namespace, label_selector=f"job-name={name}")).items
     if not found:
         return f"it has no pod; see kubectl describe job {name} --namespace {namespace}"
     newest = max(found, key=lambda pod: pod.metadata.creation_timestamp)
@@ -123,7 +163,7 @@ def _remove(jobs: Any, namespace: str, name: str) -> None:
     end = time.monotonic() + REMOVAL_SECONDS
     while time.monotonic() < end:
         try:
-            jobs.delete_namespaced_job(name, namespace, propagation_policy="Foreground")
+            _patiently(lambda: jobs.delete_namespaced_job(name, namespace, propagation_policy="Foreground"))
         except ApiException as error:
             if error.status == NOT_FOUND:
                 return
