@@ -43,7 +43,7 @@ def foreign_mistakes(namespace: str, values: Mapping[str, object]) -> list[Mista
         namespace: the project's own.
         values: key with its namespace -> value. None but a region's is shown: it may be a secret.
     """
-    mistakes = []
+    mistakes: list[Mistake] = []
     for key, value in values.items():
         owner = key.partition(":")[0]
         if key == REGION:

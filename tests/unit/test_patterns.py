@@ -21,7 +21,8 @@ CLASSES: Final = {"WORD": r"\w", "DIGIT": r"\d", "SPACE": r"\s"}
 
 def in_schema(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        yield from (node["pattern"] for _ in (1,) if isinstance(node.get("pattern"), str))
+        if isinstance(node.get("pattern"), str):
+            yield node["pattern"]
         yield from node.get("patternProperties", {})
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from in_schema(child)
@@ -58,7 +59,7 @@ def one_of(op: str, value: Any) -> frozenset[str]:
         members = frozenset(char for char in CHARACTERS if re.match(CLASSES[name], char))
         return CHARACTERS - members if inverted else members
     if op == "IN":
-        members = frozenset().union(*(one_of(str(kind), item) for kind, item in value))
+        members = frozenset[str]().union(*(one_of(str(kind), item) for kind, item in value))
         return CHARACTERS - members if str(value[0][0]) == "NEGATE" else members
     return frozenset()
 
@@ -99,7 +100,7 @@ def trails(nodes: Sequence[Any]) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for kind, value in reversed(nodes):
         op = str(kind)
-        inner = frozenset().union(*map(trails, parts(op, value)))
+        inner = frozenset[str]().union(*map(trails, parts(op, value)))
         if op in ("MAX_REPEAT", "MIN_REPEAT") and value[1] >= MANY:
             [[first_kind, first], *others] = value[2]
             inner |= one_of(str(first_kind), first) if not others else frozenset()
