@@ -98,7 +98,13 @@ def _connection_proof(exports: Exports) -> Callable[[str], str]:
             text = client.get_secret_value(SecretId=secret)["SecretString"]
         except ClientError as error:
             return f"error: {error.response['Error']['Code']} for {secret}"
-        password = str(json.loads(text)["password"])
+        except KeyError:
+            return f"error: {secret} holds no text"
+        try:
+            password = str(json.loads(text)["password"])
+        except (ValueError, KeyError, TypeError):
+            # Somebody edited it; what it holds now is not said.
+            return f"error: {secret} is no JSON with a password"
         return hmac.new(password.encode(), nonce.encode(), hashlib.sha256).hexdigest()
 
     return prove

@@ -9,6 +9,8 @@ The program names the same relative path on every machine; only the way the dire
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -155,7 +157,7 @@ def _pull(version: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         command = ["helm", "pull", "airflow", "--repo", OFFICIAL_REPOSITORY, "--version", version]
         processes.output([*command, "--untar", "--untardir", scratch], timeout_seconds=_DOWNLOAD_SECONDS)
-        (Path(scratch) / "airflow").rename(target)
+        _put(Path(scratch) / "airflow", target)
 
 
 def _unpacked(source: Path, scratch: Path) -> Path:
@@ -224,6 +226,23 @@ def _replace(source: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
         fresh = Path(scratch) / "new"
         shutil.copytree(source, fresh)
-        if target.is_symlink() or target.exists():
+        with contextlib.suppress(FileNotFoundError):
             target.rename(Path(scratch) / "old")
+        _put(fresh, target)
+
+
+def _put(fresh: Path, target: Path) -> None:
+    """Rename a directory into its place, unless another run has put the same there meanwhile.
+
+    Raises:
+        LifecycleError: what is there is another chart.
+    """
+    try:
         fresh.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if content_digest(fresh) != content_digest(target):
+            raise LifecycleError(
+                f"Another run has put another chart into {target}.", "Wait for its end, then run this again."
+            ) from error

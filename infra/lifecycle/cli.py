@@ -30,7 +30,7 @@ from infra.lifecycle import (
 )
 from infra.lifecycle.canary_run import login_of, run_canary
 from infra.lifecycle.cluster_access import cluster_access
-from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.errors import LifecycleError, of_the_system
 
 app = typer.Typer(
     help="Commands for Airflow environments. A stack is one environment: staging, prod, or one of your own.",
@@ -53,6 +53,8 @@ _CUT_OFF = LifecycleError(
 
 # Components as the chart labels their pods; `migration` is the Job that runs before the release.
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "statsd", "pgbouncer")
+# Of `logs --follow`: pods of one component, with three containers each.
+STREAMS = 60
 
 
 @app.command()
@@ -202,7 +204,11 @@ def logs(
         )
     exports = environments.exports(stack)
     selector = f"release={exports.release_name},component={component}"
-    options = ["--all-containers", "--prefix", f"--tail={tail}", *(["--follow"] if follow else [])]
+    options = ["--all-containers", "--prefix", f"--tail={tail}"]
+    if follow:
+        # kubectl refuses more than five streams, a stream for each container, unless it is told.
+        options += ["--follow", f"--max-log-requests={STREAMS}"]
+    processes.require("kubectl")
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
         command = access.command("logs", "--selector", selector, *options)
         try:
@@ -273,6 +279,8 @@ def main() -> None:
                 "`airflow-env doctor STACK` looks at credentials.",
             )
         )
+    except OSError as error:
+        _fail(of_the_system(error))
     except processes.Terminated:
         _fail(_CUT_OFF, 128 + signal.SIGTERM)
 

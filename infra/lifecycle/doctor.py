@@ -33,7 +33,7 @@ from infra.lifecycle import (
     processes,
 )
 from infra.lifecycle.cluster_access import cluster_access
-from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.errors import LifecycleError, of_the_system
 from infra.lifecycle.pulumi_project import PulumiProject, backend_url, passphrase_given
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock, locks
@@ -145,7 +145,8 @@ def _guarded(name: str, check: Callable[[], Row | list[Row]]) -> list[Row]:
     except (BotoCoreError, ClientError) as error:
         return [Row.judged(name, False, f"AWS can't be asked, or refuses: {error}", _WHO)]
     except OSError as error:
-        return [Row.judged(name, False, str(error), "Give this user the right to read and write there.")]
+        refused = of_the_system(error)
+        return [Row.judged(name, False, refused.message, refused.next_step)]
 
 
 def _pulumi() -> Row:

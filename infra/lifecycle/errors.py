@@ -13,3 +13,12 @@ class LifecycleError(Exception):
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+
+
+def of_the_system(error: OSError) -> LifecycleError:
+    """What the operating system refused: a checkout may be read-only, a disk full, a file another user's."""
+    place = f"{error.filename}: " if error.filename else ""
+    return LifecycleError(
+        f"{place}{error.strerror or error}.",
+        "Run the command where this user may read and write, with room on the disk; run again, it resumes.",
+    )

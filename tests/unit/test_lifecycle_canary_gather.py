@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from canary_evidence import BUCKET, DATABASE, LARGE_XCOM, NONCE, PODS, PROOF, REPORTS, marker, source
 
-from infra.lifecycle import canary_gather
+from infra.lifecycle import canary_gather, canary_run
 from infra.lifecycle.airflow_api import AirflowApi
 from infra.lifecycle.canary import judge
 from infra.lifecycle.canary_evidence import Evidence
@@ -144,3 +146,24 @@ def test_a_task_that_never_began_is_no_error_either() -> None:
 def test_a_user_that_may_more_than_it_should_is_seen() -> None:
     names = [row.name for row in failed(judge(_gather(_Airflow(forbidden=200), _stored)))]
     assert names == ["rights of the canary's user"]
+
+
+@pytest.mark.parametrize(
+    ("held", "proof"),
+    [
+        ({"SecretString": '{"conn_type": "http"}'}, "error: "),
+        ({"SecretString": "planted"}, "error: "),
+        ({"SecretString": '["planted"]'}, "error: "),
+        ({"SecretBinary": b"planted"}, "error: "),
+        ({"SecretString": '{"password": "key"}'}, hmac.digest(b"key", b"nonce", "sha256").hex()),
+    ],
+)
+def test_a_secret_that_was_edited_by_hand_is_told_and_not_shown(
+    held: dict[str, Any], proof: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SimpleNamespace(get_secret_value=lambda **_: held)
+    monkeypatch.setattr(canary_run.boto3, "client", lambda *_, **__: client)
+    exports: Any = SimpleNamespace(region="x", secrets_prefix="airflow/team-a")
+    found = canary_run._connection_proof(exports)("nonce")
+    assert found.startswith(proof)
+    assert "planted" not in found

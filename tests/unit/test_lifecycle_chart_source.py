@@ -144,6 +144,44 @@ def test_only_dependencies_that_are_not_packed_are_dropped(tmp_path: Path) -> No
     assert (given_chart / "Chart.lock").exists()
 
 
+@pytest.mark.parametrize("other", ["same", "another"])
+def test_two_first_runs_do_not_stumble_over_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """The other run puts its chart into the cache, or into the checkout, while this one fetches its own."""
+    cached = tmp_path / "cache" / "airflow-iac" / "charts" / f"airflow-{VERSION}"
+
+    def helm(command: list[str], **_: object) -> str:
+        _chart(Path(command[-1]) / "airflow", "same")
+        _chart(cached, other)
+        return ""
+
+    monkeypatch.setattr(chart_source.processes, "output", helm)
+    if other == "another":
+        with pytest.raises(LifecycleError, match="Another run has put another chart"):
+            _fill(tmp_path, {}, None)
+        return
+    assert _fill(tmp_path, {}, None).kind is Kind.OFFICIAL
+    assert _mark(tmp_path) == "same"
+
+
+def test_two_runs_in_one_checkout_do_not_stumble_over_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_chart = _chart(tmp_path / "given", "given")
+    renamed = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            # The other run is there a moment before.
+            shutil.copytree(self, target)
+        return renamed(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert _fill(tmp_path, {"AIRFLOW_CHART": str(given_chart)}).kind is Kind.GIVEN
+    assert _mark(tmp_path) == "given"
+
+
 names = st.text(st.sampled_from("ab/"), min_size=1, max_size=5).map(lambda text: text.strip("/") or "a")
 trees = st.dictionaries(names, st.binary(max_size=4), max_size=4)
 

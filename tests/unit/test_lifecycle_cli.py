@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -13,6 +16,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from typer.main import get_command
 
 from infra.lifecycle import cli, deployment, processes, recovery_set
+from infra.lifecycle.cluster_access import ClusterAccess
 from infra.lifecycle.errors import LifecycleError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +86,57 @@ def test_an_interrupted_command_says_what_to_do(
     assert said.out == ""
     assert "interrupted" in said.err
     assert "Next step: " in said.err
+
+
+def test_a_place_that_cannot_be_written_is_two_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill() -> None:
+        raise PermissionError(13, "Permission denied", "/checkout/.charts")
+
+    monkeypatch.setattr(deployment, "fill_chart", fill)
+    assert run(monkeypatch, "chart") == 1
+    said = capsys.readouterr().err
+    assert "/checkout/.charts: Permission denied" in said
+    assert "Next step: " in said
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A deployed environment, and an empty directory as PATH."""
+
+    @contextmanager
+    def access(*_: str) -> Iterator[ClusterAccess]:
+        yield ClusterAccess(tmp_path / "kubeconfig", "airflow-team-a")
+
+    exports = SimpleNamespace(
+        release_name="airflow", cluster_name="shared", region="x", namespace="airflow-team-a"
+    )
+    monkeypatch.setattr(cli.environments, "exports", lambda _: exports)
+    monkeypatch.setattr(cli, "cluster_access", access)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_logs_without_kubectl_say_so(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LifecycleError, match="`kubectl` is not on PATH"):
+        cli.logs("team-a", "scheduler")
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_logs_follow_more_pods_than_kubectl_would_by_itself(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch, follow: bool
+) -> None:
+    """Five is its own limit, beyond which it ends at once."""
+    told = cluster / "told"
+    kubectl = cluster / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\nfor word in "$@"; do echo "$word" >> {told}; done\n')
+    kubectl.chmod(0o755)
+    with pytest.raises(typer.Exit):
+        cli.logs("team-a", "scheduler", follow=follow)
+    limits = [line for line in told.read_text().splitlines() if line.startswith("--max-log-requests=")]
+    assert [int(limit.partition("=")[2]) > 20 for limit in limits] == [True] * follow
+    assert ("--follow" in told.read_text()) is follow
 
 
 def test_without_json_a_failure_leaves_stdout_empty(
