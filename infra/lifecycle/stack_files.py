@@ -28,6 +28,7 @@ _INTEGER_LIMIT: Final = 2**63
 _NUMBER: Final = re.compile(
     r"[-+]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)"
 )
+_MISPLACED: Final = re.compile(r"(?<![0-9])_|_(?![0-9])")
 _OCTAL: Final = re.compile(r"[-+]?0[0-9_]+")
 
 
@@ -175,8 +176,9 @@ def _shown(node: yaml.Node) -> str:
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> object:
     """An integer, a float, or what is too large for both as the engine has it; a text that only looks so."""
-    # After a point at the beginning the engine keeps what stands between digits.
-    text = node.value if node.value.startswith(".") else node.value.replace("_", "")
+    # With a point at the beginning the engine takes underscores between digits alone.
+    misplaced = node.value.startswith(".") and _MISPLACED.search(node.value)
+    text = node.value if misplaced else node.value.replace("_", "")
     if _OCTAL.fullmatch(text):
         loader.complain(
             node,
