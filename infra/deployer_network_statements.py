@@ -12,11 +12,11 @@ _GROUP_CHANGES = (
 _RULE_CHANGES = "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress ModifySecurityGroupRules"
 _GROUP_READS = (
     "DescribeSecurityGroups DescribeSecurityGroupRules DescribeNetworkInterfaces DescribeTags DescribeVpcs "
-    "DescribeSubnets DescribeAvailabilityZones DescribeAccountAttributes"
+    "DescribeSubnets DescribeRouteTables DescribeAvailabilityZones DescribeAccountAttributes"
 )
 _NETWORK_READS = (
     "DescribeAddresses DescribeAddressesAttribute DescribeInternetGateways DescribeNatGateways "
-    "DescribeRouteTables DescribeNetworkAcls DescribeVpcEndpoints DescribeVpcEndpointServices "
+    "DescribeNetworkAcls DescribeVpcEndpoints DescribeVpcEndpointServices "
     "DescribePrefixLists DescribeFlowLogs DescribeInstances DescribeInstanceTypes "
     "DescribeInstanceCreditSpecifications DescribeVolumes DescribeImages "
     "DescribeIamInstanceProfileAssociations"

@@ -24,3 +24,8 @@ POSTGRES_MAJOR: Final = 15
 
 # Kubernetes minor of the cluster that the cluster project makes.
 KUBERNETES: Final = "1.34"
+
+# The oldest Kubernetes minor that the chart takes (README of the chart, "Prerequisites"), and the newest that
+# Airflow's release was tested with (table "Requirements" of https://pypi.org/project/apache-airflow/3.2.2/).
+OLDEST_KUBERNETES: Final = "1.30"
+NEWEST_TESTED_KUBERNETES: Final = "1.35"

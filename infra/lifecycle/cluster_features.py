@@ -9,8 +9,10 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.lifecycle import preflight_subnets, preflight_versions
 from infra.lifecycle.cluster_access import cluster_access
-from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.guarding import guarded
+from infra.lifecycle.known_cluster import KnownCluster
 from infra.lifecycle.report import Outcome, Row
 from infra.settings import EnvironmentSettings
 
@@ -20,31 +22,55 @@ NETWORK_ADDON: Final = "vpc-cni"
 POLICY_ENGINES: Final = ("calico-node", "cilium")
 
 
-def rows(chosen: EnvironmentSettings) -> list[Row]:
-    """Look at the cluster that the settings give by name; one that cannot be asked is one red row."""
-    name = str(chosen.cluster.name)
+def rows(chosen: EnvironmentSettings, cluster: KnownCluster) -> list[Row]:
+    """Look at a cluster that this checkout did not make; what cannot be asked is a red row.
+
+    Args:
+        chosen: the stack file's settings.
+        cluster: the cluster, whose name is known.
+    """
+    name = str(cluster.name)
     eks = boto3.client("eks", region_name=chosen.region)
     try:
-        cluster = dict(eks.describe_cluster(name=name)["cluster"])
-        with cluster_access(name, chosen.region, "kube-system") as access:
-            found = access.json("get", "configmaps", "--field-selector", "metadata.name=amazon-vpc-cni")
-            switch = next((item.get("data") or {} for item in found["items"]), {})
-            daemon_sets = _names(access.json("get", "daemonsets", "--all-namespaces"))
-            classes = _names(access.json("get", "ingressclasses"))
-        return [
-            pod_identity_row(cluster, installed_addon(eks, name, POD_IDENTITY_ADDON)),
-            network_policy_row(
-                wanted=chosen.network_policies.enabled,
-                switch=switch,
-                addon=installed_addon(eks, name, NETWORK_ADDON),
-                daemon_sets=daemon_sets,
-            ),
-            ingress_class_row(chosen.access.host, chosen.access.ingress_class, classes),
-        ]
+        described = dict(eks.describe_cluster(name=name)["cluster"])
     except (BotoCoreError, ClientError) as error:
-        return [Row.judged("cluster", False, f"EKS was asked for {name} and said: {error}")]
-    except LifecycleError as error:
-        return [Row.judged("cluster", False, f"{error.message} {error.next_step}")]
+        refused = Row.judged("cluster", False, f"EKS was asked for {name} and said: {error}")
+        return [refused, *guarded("kubectl", lambda: preflight_versions.kubectl(None))]
+    kubernetes = str(described["version"])
+    return [
+        *guarded("Kubernetes", lambda: preflight_versions.kubernetes_row(kubernetes)),
+        *guarded("kubectl", lambda: preflight_versions.kubectl(kubernetes)),
+        _subnets(chosen, cluster, described),
+        *guarded("cluster", lambda: _inside(chosen, eks, described)),
+    ]
+
+
+def _subnets(chosen: EnvironmentSettings, cluster: KnownCluster, described: Mapping[str, Any]) -> Row:
+    try:
+        return preflight_subnets.row(chosen, cluster, described)
+    except (BotoCoreError, ClientError) as error:
+        step = "`airflow-env rights STACK` prints what the deployer needs."
+        return Row.judged(preflight_subnets.NAME, False, f"EC2 was asked for them and said: {error}", step)
+
+
+def _inside(chosen: EnvironmentSettings, eks: Any, described: Mapping[str, Any]) -> list[Row]:
+    """What runs in the cluster, and its add-ons."""
+    name = str(described["name"])
+    with cluster_access(name, chosen.region, "kube-system") as access:
+        found = access.json("get", "configmaps", "--field-selector", "metadata.name=amazon-vpc-cni")
+        switch = next((item.get("data") or {} for item in found["items"]), {})
+        daemon_sets = _names(access.json("get", "daemonsets", "--all-namespaces"))
+        classes = _names(access.json("get", "ingressclasses"))
+    return [
+        pod_identity_row(described, installed_addon(eks, name, POD_IDENTITY_ADDON)),
+        network_policy_row(
+            wanted=chosen.network_policies.enabled,
+            switch=switch,
+            addon=installed_addon(eks, name, NETWORK_ADDON),
+            daemon_sets=daemon_sets,
+        ),
+        ingress_class_row(chosen.access.host, chosen.access.ingress_class, classes),
+    ]
 
 
 def _names(listing: Mapping[str, Any]) -> list[str]:

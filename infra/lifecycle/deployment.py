@@ -13,6 +13,7 @@ from infra.lifecycle import (
     checkout,
     doctor,
     environments,
+    known_cluster,
     parameter_secrets,
     recovery_set,
     trailing_logs,
@@ -35,7 +36,7 @@ def up(stack: str) -> None:
         check(stack)
     chosen = environments.settings(stack)
     cluster_stack = environments.own_cluster_stack(chosen)
-    if cluster_stack is not None and environments.known_cluster(chosen) is None:
+    if cluster_stack is not None and known_cluster.find(chosen).name is None:
         with timings.step(f"cluster {cluster_stack}"):
             _deploy(environments.cluster_project(), cluster_stack)
     with timings.step(f"environment {stack}"):
@@ -216,6 +217,9 @@ def print_access(stack: str) -> None:
         served = f"; if it does not answer: `airflow-env open {stack}` says why"
     console.print(f"Airflow {exports.airflow_version} runs in namespace {exports.namespace}.")
     console.print(f"  URL:      {exports.airflow_url}{served}")
+    if not exports.admin_secret_name:
+        console.print(f"  Login:    {environments.sign_on(stack)}", markup=False)
+        return
     console.print(f"  User:     {chosen.administrator.username}")
     console.print(f"  Password: airflow-env password {stack}")
 

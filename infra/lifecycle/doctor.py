@@ -6,7 +6,6 @@ Each check returns one row and raises nothing; a check that cannot be made yet s
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -25,15 +24,20 @@ from infra.lifecycle import (
     cluster_features,
     environments,
     half_made_release,
+    known_cluster,
     preflight_backend,
     preflight_living,
     preflight_names,
     preflight_plan,
+    preflight_sign_on,
     preflight_tools,
+    preflight_versions,
     processes,
 )
 from infra.lifecycle.cluster_access import cluster_access
-from infra.lifecycle.errors import LifecycleError, of_the_system
+from infra.lifecycle.errors import LifecycleError
+from infra.lifecycle.guarding import guarded
+from infra.lifecycle.known_cluster import KnownCluster
 from infra.lifecycle.pulumi_project import PulumiProject, backend_url, passphrase_given
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock, locks
@@ -42,19 +46,10 @@ from infra.settings import EnvironmentSettings
 # AWS refuses signatures that are more than five minutes off; a clock that drifts that far has to be found
 # before: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 CLOCK_LIMIT_SECONDS = 120.0
-# kubectl is supported one minor version from the API server's:
-# https://kubernetes.io/releases/version-skew-policy/#kubectl
-KUBECTL_SKEW = 1
 # The oldest and the newest that pyproject.toml allows.
 PYTHON = ((3, 11), (3, 13))
 
 _LOG_IN = "Log in to the account of the stack file; `aws sts get-caller-identity` says who you are."
-
-_WHO = (
-    "Log in, or let AWS_PROFILE name a profile that is there; `aws sts get-caller-identity` says who you are."
-)
-
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
 def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
@@ -69,26 +64,24 @@ def examine(stack: str, chart: Callable[[], str]) -> list[Row]:
     """
     chosen = environments.settings(stack)
     rows = [Row.judged("stack file", True, f"Pulumi.{stack}.yaml is valid; durability {chosen.durability}")]
-    rows += _guarded("chart", lambda: Row.judged("chart", True, chart()))
+    rows += guarded("chart", lambda: Row.judged("chart", True, chart()))
     rows += [preflight_names.row(stack, chosen), *preflight_plan.rows(stack, chosen)]
-    rows += _guarded("python", lambda: python_row(sys.version_info[:2]))
-    rows += _guarded("pulumi", _pulumi)
-    rows += _guarded("helm", _helm)
-    rows += _guarded("kubectl", _kubectl)
-    rows += _guarded("AWS CLI", preflight_tools.aws_cli)
-    rows += _guarded("plugins", preflight_tools.plugins)
-    rows += _guarded("state backend", lambda: _backend(environments.project()))
-    rows += _guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url(checkout.ROOT)))
-    rows += _guarded(preflight_backend.SECRETS, lambda: _secrets(stack, chosen))
+    rows += guarded("python", lambda: python_row(sys.version_info[:2]))
+    rows += guarded("pulumi", _pulumi)
+    rows += guarded("helm", preflight_versions.helm)
+    rows += _own_kubernetes(chosen)
+    rows += guarded("AWS CLI", preflight_tools.aws_cli)
+    rows += guarded("plugins", preflight_tools.plugins)
+    rows += guarded("state backend", lambda: _backend(environments.project()))
+    rows += guarded(preflight_backend.NAME, lambda: preflight_backend.write_row(backend_url(checkout.ROOT)))
+    rows += guarded(preflight_backend.SECRETS, lambda: _secrets(stack, chosen))
     rows += unsettled(stack, environments.project())
     cluster = environments.own_cluster_stack(chosen)
     if cluster is not None:
         rows += unsettled_cluster(cluster, environments.cluster_project(), stack)
     rows += aws_rows(chosen.account_id, chosen.region)
-    rows += _guarded("token plugin", lambda: _token_plugin(chosen.region))
-    rows += _guarded("API server", lambda: _cluster(stack, chosen))
-    if chosen.cluster.name is not None:
-        rows += _guarded("cluster", lambda: cluster_features.rows(chosen))
+    rows += guarded("token plugin", lambda: _token_plugin(chosen.region))
+    rows += guarded("API server", lambda: _cluster(stack, chosen))
     return rows
 
 
@@ -135,43 +128,13 @@ def _date(answer: Any) -> str | None:
     return str(date) if date else None
 
 
-def _guarded(name: str, check: Callable[[], Row | list[Row]]) -> list[Row]:
-    """A check that cannot be made is a failed row, with the reason."""
-    try:
-        found = check()
-        return found if isinstance(found, list) else [found]
-    except LifecycleError as error:
-        return [Row.judged(name, False, error.message, error.next_step)]
-    except (BotoCoreError, ClientError) as error:
-        return [Row.judged(name, False, f"AWS can't be asked, or refuses: {error}", _WHO)]
-    except OSError as error:
-        refused = of_the_system(error)
-        return [Row.judged(name, False, refused.message, refused.next_step)]
-
-
 def _pulumi() -> Row:
     """Engine and Python SDK must agree in their minor version: they share a protocol."""
     said = processes.output(("pulumi", "version")).strip()
     wanted = installed_version("pulumi")
-    same = _numbers(said)[:2] == _numbers(wanted)[:2]
+    same = preflight_versions.numbers(said)[:2] == preflight_versions.numbers(wanted)[:2]
     install = f"Install pulumi {wanted}, or run `make setup` and start commands by `embedded run --`."
     return Row.judged("pulumi", same, f"{said}; the Python SDK is {wanted}", install)
-
-
-def _helm() -> Row:
-    said = processes.output(("helm", "version", "--template", "{{.Version}}")).strip()
-    return Row.judged(
-        "helm", _numbers(said)[0] >= 3, f"{said}; allowed: 3 or newer", "Install helm 3 or newer."
-    )
-
-
-def _kubectl() -> Row:
-    answer = json.loads(processes.output(("kubectl", "version", "--client", "--output", "json")))
-    said = str(answer["clientVersion"]["gitVersion"])
-    skew = abs(_numbers(said)[1] - _numbers(versions.KUBERNETES + ".0")[1])
-    allowed = f"within {KUBECTL_SKEW} minor of Kubernetes {versions.KUBERNETES}"
-    install = f"Install kubectl {versions.KUBERNETES}."
-    return Row.judged("kubectl", skew <= KUBECTL_SKEW, f"{said}; allowed: {allowed}", install)
 
 
 def python_row(version: tuple[int, int]) -> Row:
@@ -207,7 +170,7 @@ def lock_row(stack: str, held: list[StateLock] | None, of: str = "") -> Row:
     return Row.judged(name, False, f"held by {'; '.join(map(str, held))}", told)
 
 
-def _change(stack: str, chosen: EnvironmentSettings, cluster: str | None) -> Row:
+def _change(stack: str, chosen: EnvironmentSettings, cluster: KnownCluster) -> Row:
     project = environments.project()
     resources = project.resources(stack) if stack in project.stacks() else []
     return preflight_living.row(chosen, resources, cluster)
@@ -228,8 +191,8 @@ def _unsettled(held: str, project: PulumiProject, name: str, stack: str, of: str
         return lock_row(stack, locks(backend_url(project.directory), name, held), of)
 
     return [
-        *_guarded(f"state lock{of}", lock),
-        *_guarded(f"last run{of}", lambda: _last_run(held, project, stack, of)),
+        *guarded(f"state lock{of}", lock),
+        *guarded(f"last run{of}", lambda: _last_run(held, project, stack, of)),
     ]
 
 
@@ -269,30 +232,63 @@ def _token_plugin(region: str) -> Row:
     return Row.judged("token plugin", kind == "ExecCredential", f"aws eks get-token answers {kind}", step)
 
 
+def _own_kubernetes(chosen: EnvironmentSettings) -> list[Row]:
+    """Versions beside a cluster of this checkout, by its file; one of others is asked for its own later."""
+    stack = environments.own_cluster_stack(chosen)
+    if stack is None:
+        return []
+    try:
+        wanted = environments.cluster_settings(stack).kubernetes_version
+    except LifecycleError:
+        # A row of its own says what is wrong with the file.
+        wanted = versions.KUBERNETES
+    return [
+        *guarded("Kubernetes", lambda: preflight_versions.kubernetes_row(wanted)),
+        *guarded("kubectl", lambda: preflight_versions.kubectl(wanted)),
+    ]
+
+
 def _cluster(stack: str, chosen: EnvironmentSettings) -> list[Row]:
-    """Whether what there is can be changed, the API server answers, and no run left the release half gone."""
-    cluster = environments.known_cluster(chosen)
-    change = _change(stack, chosen, cluster)
-    if cluster is None:
-        return [change, Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")]
+    """Whether what there is can be changed, and all about the cluster, as far as it is known."""
+    cluster = known_cluster.find(chosen)
+    rows = guarded(preflight_living.NAME, lambda: _change(stack, chosen, cluster))
+    if cluster.name is None:
+        rows.append(_no_cluster(chosen, cluster))
+    else:
+        name = cluster.name
+        rows += guarded("API server", lambda: _api_server(stack, chosen, name))
+    if cluster.own:
+        return rows
+    if cluster.name is None:
+        return [*rows, *guarded("kubectl", lambda: preflight_versions.kubectl(None))]
+    return [*rows, *guarded("cluster", lambda: cluster_features.rows(chosen, cluster))]
+
+
+def _no_cluster(chosen: EnvironmentSettings, cluster: KnownCluster) -> Row:
+    """Why no API server can be asked."""
+    if cluster.own:
+        return Row("API server", Outcome.NOT_APPLICABLE, "the cluster is made by this deployment")
+    if cluster.missing:
+        seen = f"stack {chosen.cluster.stack}, of another project, has no cluster"
+        step = "Let that project deploy it, or correct airflow:cluster.stack."
+        return Row.judged("API server", False, seen, step)
+    return Row("API server", Outcome.NOT_JUDGED, cluster.unreadable)
+
+
+def _api_server(stack: str, chosen: EnvironmentSettings, cluster: str) -> list[Row]:
+    """Whether the API server answers, and no run left the release half gone."""
     names = naming.names_of(
         checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
     )
     with cluster_access(cluster, chosen.region, names.namespace) as access:
         said = processes.output(access.command("get", "--raw", "/readyz"), timeout_seconds=30).strip()
         half_gone = half_made_release.is_half_gone(access)
+        sign_on = preflight_sign_on.row(access, chosen.access.oidc)
     step = "Wait until the control plane is healthy: `aws eks describe-cluster` says its status."
     seen = "cut off while it was uninstalled" if half_gone else "not half gone"
     ended = f"Run `airflow-env recover {stack}` to bring it back, or `airflow-env down {stack}` to go on."
     return [
-        change,
         Row.judged("API server", said == "ok", f"{cluster}: {said}", step),
         Row.judged("release", not half_gone, seen, ended),
+        sign_on,
     ]
-
-
-def _numbers(text: str) -> tuple[int, int, int]:
-    match = _VERSION.search(text)
-    if match is None:
-        raise LifecycleError(f"`{text}` is no version.", "Install an official release of the tool.")
-    return int(match[1]), int(match[2]), int(match[3])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from infra import config
+from infra.cluster_settings import ClusterProjectSettings
 from infra.lifecycle import checkout
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.settings import EnvironmentSettings
+
+# Of the cluster project's parameters, as `infra.config.NAMESPACE` is of the environment's.
+CLUSTER_NAMESPACE: Final = "airflow-cluster"
 
 
 class Exports(BaseModel):
@@ -85,6 +89,17 @@ def exports(stack: str) -> Exports:
     return Exports.of(stack, project().outputs(stack))
 
 
+def sign_on(stack: str) -> str:
+    """How people log in where no administrator was made: the sentence for a user, without a password."""
+    try:
+        oidc = settings(stack).access.oidc
+    except LifecycleError:
+        oidc = None
+    # The file may be gone, or be another one than what is deployed.
+    provider = oidc.issuer if oidc else "the provider of its single sign-on"
+    return f"People log in by {provider}; there is no password."
+
+
 def own_cluster_stack(chosen: EnvironmentSettings) -> str | None:
     """Name of the cluster stack that the settings refer to, when it is one of this checkout's own project.
 
@@ -109,12 +124,14 @@ def on_cluster_stack(cluster: str) -> str | None:
     return None
 
 
-def known_cluster(chosen: EnvironmentSettings) -> str | None:
-    """Name of the EKS cluster to deploy on; None while its stack has not made it."""
-    if chosen.cluster.name is not None:
-        return chosen.cluster.name
-    stack = own_cluster_stack(chosen)
-    if stack is None:
-        return None
-    name = cluster_project().outputs(stack).get("clusterName")
-    return str(name) if name else None
+def cluster_settings(stack: str) -> ClusterProjectSettings:
+    """The validated settings of a stack of this checkout's cluster project, read from its file.
+
+    Raises:
+        LifecycleError: there is no such file, or it has mistakes; all of them are in the message.
+    """
+    files = checkout.cluster_files()
+    try:
+        return config.parse_file(ClusterProjectSettings, CLUSTER_NAMESPACE, files.configuration(stack))
+    except config.SettingsError as error:
+        raise LifecycleError(str(error), f"Correct cluster/{files.path(stack).name}.") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from infra.lifecycle.known_cluster import KnownCluster
 from infra.lifecycle.report import Outcome, Row
 from infra.settings import EnvironmentSettings
 
@@ -19,18 +20,22 @@ _PROVIDER: Final = "pulumi:providers:aws"
 Resources = Iterable[Mapping[str, Any]]
 
 
-def row(chosen: EnvironmentSettings, resources: Resources, cluster: str | None) -> Row:
+def row(chosen: EnvironmentSettings, resources: Resources, cluster: KnownCluster) -> Row:
     """Judge whether the environment can become what its stack file says.
 
     Args:
         chosen: the stack file's settings.
         resources: of the stack's state; none before the first deployment.
-        cluster: name of the cluster that the stack file names; None where that is not made yet.
+        cluster: the cluster that the stack file means.
     """
     found = list(resources)
     if not found:
         return Row(NAME, Outcome.NOT_APPLICABLE, "nothing is deployed yet")
     wrong = [*_moves(chosen, found), *_other_cluster(found, cluster), *_database(chosen, found)]
+    if not wrong and cluster.unreadable:
+        # The program itself refuses nothing here: a changed cluster is a replaced database.
+        seen = f"whether it stays on its cluster can't be told: {cluster.unreadable}"
+        return Row(NAME, Outcome.NOT_JUDGED, seen)
     seen = "; ".join(wrong) or "the environment can become what its stack file says"
     step = "Put the value back. A new environment, with this database if you like: docs/restore.md."
     return Row.judged(NAME, not wrong, seen, step)
@@ -48,13 +53,13 @@ def _moves(chosen: EnvironmentSettings, resources: Resources) -> list[str]:
     return wrong
 
 
-def _other_cluster(resources: Resources, cluster: str | None) -> list[str]:
+def _other_cluster(resources: Resources, cluster: KnownCluster) -> list[str]:
     """A database stays in the network of its cluster."""
     [outputs] = [item.get("outputs", {}) for item in resources if item["type"] == _STACK] or [{}]
     deployed_on = outputs.get("clusterName")
-    if deployed_on in (None, cluster):
+    if deployed_on in (None, cluster.name) or cluster.unreadable:
         return []
-    named = cluster or "of a stack that is not deployed"
+    named = cluster.name or "of a stack that is not deployed"
     return [f"airflow:cluster: cluster {named}: it is on cluster {deployed_on} and does not move"]
 
 

@@ -29,6 +29,8 @@ _NOT_SHOWN = (
 
 # Of the engine's refusal to touch a stack on which another run is at work.
 _LOCKED, _HOLDER = "the stack is currently locked by", ": created by "
+# Of the CLI's answer about a stack that its backend does not have.
+_UNKNOWN = "no stack named"
 
 OnLine = Callable[[str], None]
 
@@ -94,6 +96,23 @@ class PulumiProject:
         if stack not in self.stacks():
             return {}
         values = json.loads(self._output("stack", "output", "--json", "--stack", stack))
+        return values if isinstance(values, dict) else {}
+
+    def outputs_of_another(self, reference: str) -> dict[str, Any]:
+        """Outputs of any project's stack, secrets masked; empty when there is no such stack.
+
+        Args:
+            reference: its whole name, organization/project/stack.
+
+        Raises:
+            LifecycleError: the backend does not give it.
+        """
+        try:
+            values = json.loads(self._output("stack", "output", "--json", "--stack", reference))
+        except LifecycleError as error:
+            if _UNKNOWN in error.message:
+                return {}
+            raise
         return values if isinstance(values, dict) else {}
 
     def protected(self, stack: str) -> list[str]:

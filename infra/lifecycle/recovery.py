@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from infra import naming
-from infra.lifecycle import checkout, deployment, environments, half_made_release
+from infra.lifecycle import checkout, deployment, environments, half_made_release, known_cluster
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
@@ -54,19 +54,30 @@ def recover(stack: str, *, unlock: bool = False, unlock_cluster: bool = False) -
             f"{stack} is not there: nothing to recover.", f"Deploy it with `airflow-env up {stack}`."
         )
     types = project.types(stack)
-    cluster = environments.known_cluster(chosen)
-    if NAMESPACE_TYPE in types and cluster is not None:
-        names = naming.names_of(name, stack, account_id=chosen.account_id, region=chosen.region)
-        with cluster_access(cluster, chosen.region, names.namespace) as access:
-            settled = half_made_release.settle(access, known=RELEASE_TYPE in types)
-        if settled:
-            console.print(f"  {settled}", markup=False)
+    if NAMESPACE_TYPE in types:
+        _settle_release(stack, chosen, known=RELEASE_TYPE in types)
     deployment_id = naming.deployment_id(name, stack, given=chosen.deployment_id)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
     _sweep_if_told(project, stack, chosen.region, deployment_id, prepare=deployment.fill_chart)
     console.print(
         f"{stack} is recovered; `airflow-env up {stack}` goes on, `airflow-env down {stack}` deletes it."
     )
+
+
+def _settle_release(stack: str, chosen: EnvironmentSettings, *, known: bool) -> None:
+    """Clear what a run left of helm's release; where its cluster can't be told, say so and go on."""
+    cluster = known_cluster.find(chosen)
+    if cluster.name is None:
+        why = cluster.unreadable or "the cluster is not there"
+        console.print(f"  helm's release was not looked at: {why}", markup=False)
+        return
+    names = naming.names_of(
+        checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
+    )
+    with cluster_access(cluster.name, chosen.region, names.namespace) as access:
+        settled = half_made_release.settle(access, known=known)
+    if settled:
+        console.print(f"  {settled}", markup=False)
 
 
 def recover_cluster(chosen: EnvironmentSettings, *, unlock: bool = False) -> bool:

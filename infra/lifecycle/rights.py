@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Final
 
-from infra import config, deployer_rights, naming
-from infra.cluster_settings import ClusterProjectSettings
+from infra import deployer_rights, naming
 from infra.deployer_statements import Scope
 from infra.lifecycle import checkout, environments
 from infra.lifecycle.checkout import ProjectFiles
@@ -16,8 +14,6 @@ from infra.lifecycle.errors import LifecycleError
 from infra.naming import ENVIRONMENT_NAME_LIMIT, Names
 from infra.policies import Document
 from infra.settings import EnvironmentSettings
-
-CLUSTER_NAMESPACE: Final = "airflow-cluster"
 
 
 def of_environment(stack: str, *, every: str = "") -> dict[str, Document]:
@@ -53,7 +49,7 @@ def of_cluster(stack: str) -> dict[str, Document]:
     Raises:
         LifecycleError: the stack file is missing or has mistakes.
     """
-    files, chosen = checkout.cluster_files(), _cluster_settings(stack)
+    files, chosen = checkout.cluster_files(), environments.cluster_settings(stack)
     names = Names(environment=chosen.name, account_id=chosen.account_id, region=chosen.region)
     tag = naming.deployment_id(files.name, stack)
     scope = Scope(names=names, deployment_id=tag, permissions_boundary=chosen.permissions_boundary or None)
@@ -105,15 +101,7 @@ def _cluster_name(chosen: EnvironmentSettings) -> str:
     stack = environments.own_cluster_stack(chosen)
     if stack is None or not checkout.cluster_files().path(stack).is_file():
         return "*"
-    return _cluster_settings(stack).name
-
-
-def _cluster_settings(stack: str) -> ClusterProjectSettings:
-    values = checkout.cluster_files().configuration(stack)
-    try:
-        return config.parse_file(ClusterProjectSettings, CLUSTER_NAMESPACE, values)
-    except config.SettingsError as error:
-        raise LifecycleError(str(error), f"Correct cluster/Pulumi.{stack}.yaml.") from None
+    return environments.cluster_settings(stack).name
 
 
 def _state(files: ProjectFiles, stack: str) -> deployer_rights.State | None:

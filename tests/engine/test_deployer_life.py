@@ -26,8 +26,9 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 import makespan  # noqa: E402
 
-from infra import naming  # noqa: E402
-from infra.lifecycle import checkout, half_made, rights  # noqa: E402
+from infra import config, naming  # noqa: E402
+from infra.lifecycle import checkout, half_made, known_cluster, preflight_subnets, rights  # noqa: E402
+from infra.lifecycle.report import Outcome, Row  # noqa: E402
 
 pytestmark = [
     pytest.mark.engine,
@@ -185,12 +186,37 @@ def test_a_half_made_key_is_found_among_others_that_the_deployer_may_not_look_at
     client({**told, **deployer.key}, "kms").schedule_key_deletion(KeyId=own, PendingWindowInDays=7)
 
 
-def test_the_deployers_policies_are_enough_for_a_whole_life(deployer: Deployer, files: Path) -> None:
+def subnet_rows(told: dict[str, str]) -> list[Row]:
+    """What preflight says of the cluster's own subnets, and of the public ones beside them."""
+    described = client(told, "eks").describe_cluster(name="airflow-shared")["cluster"]
+    network = described["resourcesVpcConfig"]
+    here = [{"Name": "vpc-id", "Values": [network["vpcId"]]}]
+    listed = client(told, "ec2").describe_subnets(Filters=here)["Subnets"]
+    public = sorted({subnet["SubnetId"] for subnet in listed} - set(network["subnetIds"]))
+    account = {"region": REGION, "accountId": ACCOUNT, "owner": "platform", "durability": "disposable"}
+    found = []
+    for ids in ([], public):
+        cluster = {"name": "airflow-shared", "databaseSubnetIds": ids}
+        chosen = config.parse({**account, "cluster": cluster})
+        found.append(preflight_subnets.row(chosen, known_cluster.find(chosen), described))
+    return found
+
+
+def test_the_deployers_policies_are_enough_for_a_whole_life(
+    deployer: Deployer, files: Path, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refusal would end the engine's run with an error that names the action."""
     for project, stack in (("cluster", "shared"), ("", "prod")):
         deployer.pulumi(project, stack, "stack", "init")
         deployer.cloud.embedded("run", "--", "airflow-env", "chart")
         deployer.pulumi(project, stack, "up", "--skip-preview")
+    with monkeypatch.context() as patch:
+        for name, value in {**told, **deployer.key}.items():
+            patch.setenv(name, value)
+        private, public = subnet_rows(told)
+    assert private.outcome is Outcome.PASSED
+    assert public.outcome is Outcome.FAILED
+    assert "internet gateway" in public.detail
     write_stack(files, "", "prod", retire="true")
     deployer.pulumi("", "prod", "up", "--refresh", "--skip-preview")
     deployer.pulumi("", "prod", "destroy", "--skip-preview")

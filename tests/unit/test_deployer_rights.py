@@ -65,6 +65,11 @@ def test_no_action_has_a_wildcard_and_everywhere_is_for_what_has_no_name(stateme
     assert "Condition" in statement
 
 
+def test_the_preflight_of_a_brought_cluster_may_look_at_its_network() -> None:
+    for action in ("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "eks:DescribeCluster"):
+        assert granting(ENVIRONMENT, action), action
+
+
 @pytest.mark.parametrize("policies", [ENVIRONMENT, SHARED])
 def test_roles_are_passed_to_named_services_and_never_without_the_boundary(policies: dict[str, Any]) -> None:
     for one in granting(policies, "iam:PassRole"):

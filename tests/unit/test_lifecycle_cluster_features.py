@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
+from infra import config
+from infra.lifecycle import cluster_features
 from infra.lifecycle.cluster_features import ingress_class_row, network_policy_row, pod_identity_row
-from infra.lifecycle.report import Outcome
+from infra.lifecycle.known_cluster import KnownCluster
+from infra.lifecycle.report import Outcome, Row
 
 PLAIN: dict[str, Any] = {"name": "platform", "computeConfig": {"enabled": False}}
 
@@ -71,3 +76,26 @@ def test_the_ingress_class_is_there_when_a_host_is_wanted(
     host: str | None, classes: list[str], outcome: Outcome
 ) -> None:
     assert ingress_class_row(host, "alb", classes).outcome is outcome
+
+
+def test_a_cluster_is_judged_by_what_aws_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own version; and it is what gives the database its subnets, where nobody names others."""
+    described = {"name": "platform", "version": "1.31", "resourcesVpcConfig": {"subnetIds": ["subnet-a"]}}
+    eks = SimpleNamespace(describe_cluster=lambda name: {"cluster": described} if name == "platform" else {})
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: eks)
+    monkeypatch.setattr(cluster_features, "_inside", lambda *_: [])
+    subnets = Row.judged("database subnets", True, "")
+    monkeypatch.setattr(
+        cluster_features.preflight_subnets, "row", lambda *given: subnets if given[2] == described else None
+    )
+    kubectl = '{"clientVersion": {"gitVersion": "v1.34.1"}}'
+    monkeypatch.setattr(cluster_features.preflight_versions.processes, "output", lambda _: kubectl)
+    account = {"region": "eu-west-1", "accountId": "123456789012", "owner": "data-platform"}
+    chosen = config.parse({**account, "durability": "disposable", "cluster": {"name": "platform"}})
+    found = cluster_features.rows(chosen, KnownCluster(name="platform", own=False))
+    assert [(row.name, row.outcome.value) for row in found] == [
+        ("Kubernetes", "passed"),
+        ("kubectl", "failed"),
+        ("database subnets", "passed"),
+    ]
+    assert "Kubernetes 1.31" in found[1].detail

@@ -346,6 +346,37 @@ def test_a_failed_canary_fails_the_deployment(tmp_path: Path, monkeypatch: pytes
         deployment.up("staging")
 
 
+SINGLE_SIGN_ON = """  airflow:access:
+    host: airflow.example.com
+    oidc:
+      issuer: https://login.example.com
+      clientId: airflow
+      clientSecretName: oidc
+      roles: {admins: [Admin]}
+  airflow:networkPolicies: {clientNetworks: [10.0.0.0/8]}
+"""
+
+
+@pytest.mark.parametrize("sso", [False, True], ids=["a password", "single sign-on"])
+def test_the_end_of_up_names_the_login_that_there_is(
+    tmp_path: Path,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sso: bool,
+) -> None:
+    outputs = OUTPUTS | ({"adminSecretName": ""} if sso else {})
+    table = {"stack ls": _listing("staging"), "stack output": (0, json.dumps(outputs))}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    if sso:
+        (project / "Pulumi.staging.yaml").write_text(STACK_FILE + SINGLE_SIGN_ON)
+    deployment.print_access("staging")
+    said = capsys.readouterr().out
+    assert ("airflow-env password staging" in said) is not sso
+    assert ("User:     admin" in said) is not sso
+    assert ("https://login.example.com; there is no password" in said) is sso
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["up", "stagging"], ["down"], ["canary", "staging"], ["logs", "staging", "webserver"]],

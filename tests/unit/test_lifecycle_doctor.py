@@ -16,8 +16,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from infra.lifecycle import doctor, preflight_backend
+from infra import config
+from infra.lifecycle import doctor, guarding, preflight_backend, preflight_versions
 from infra.lifecycle.cluster_access import ClusterAccess
+from infra.lifecycle.known_cluster import KnownCluster
 from infra.lifecycle.report import Outcome, Row
 from infra.lifecycle.state_lock import StateLock
 
@@ -76,7 +78,7 @@ def test_a_profile_that_is_not_there_is_a_row(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_PROFILE", "mistyped")
     rows = doctor.aws_rows("111122223333", "eu-west-1")
-    rows += doctor._guarded(preflight_backend.NAME, lambda: preflight_backend.write_row("s3://state"))
+    rows += guarding.guarded(preflight_backend.NAME, lambda: preflight_backend.write_row("s3://state"))
     assert {row.outcome for row in rows} == {Outcome.FAILED}
     assert all("mistyped" in row.detail for row in rows)
     assert all("get-caller-identity" in row.next_step for row in rows)
@@ -93,7 +95,7 @@ def test_what_refuses_to_be_looked_at_is_a_row_with_a_next_step(error: Exception
     def check() -> Row:
         raise error
 
-    [row] = doctor._guarded("state lock", check)
+    [row] = guarding.guarded("state lock", check)
     assert (row.outcome, row.name) == (Outcome.FAILED, "state lock")
     assert named in row.detail
     assert row.next_step
@@ -137,28 +139,6 @@ def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **answers: str) -
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
 
-@pytest.mark.parametrize(
-    ("helm", "outcome"),
-    [("v3.20.2", Outcome.PASSED), ("v4.1.4", Outcome.PASSED), ("v2.17.0", Outcome.FAILED)],
-)
-def test_helm_2_is_too_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helm: str, outcome: Outcome
-) -> None:
-    _programs(tmp_path, monkeypatch, helm=helm)
-    assert doctor._helm().outcome is outcome
-
-
-@pytest.mark.parametrize(
-    ("minor", "outcome"), [(33, "passed"), (34, "passed"), (35, "passed"), (31, "failed")]
-)
-def test_kubectl_must_be_within_one_minor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: int, outcome: str
-) -> None:
-    monkeypatch.setattr(doctor.versions, "KUBERNETES", "1.34")
-    _programs(tmp_path, monkeypatch, kubectl=f'{{"clientVersion": {{"gitVersion": "v1.{minor}.2"}}}}')
-    assert doctor._kubectl().outcome.value == outcome
-
-
 def test_an_engine_of_another_minor_than_the_sdk_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +152,7 @@ def test_an_engine_of_another_minor_than_the_sdk_fails(
 
 def test_a_missing_tool_is_a_row_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    [row] = doctor._guarded("helm", doctor._helm)
+    [row] = guarding.guarded("helm", preflight_versions.helm)
     assert row.outcome is Outcome.FAILED
     assert "`helm` is not on PATH" in row.detail
     assert "make setup" in row.next_step
@@ -244,9 +224,62 @@ def test_a_release_that_is_half_gone_is_seen(
         yield ClusterAccess(tmp_path / "kubeconfig", namespace)
 
     monkeypatch.setattr(doctor, "cluster_access", access)
-    monkeypatch.setattr(doctor.environments, "known_cluster", lambda _chosen: "shared")
-    change = Row.judged("change", True, "")
-    monkeypatch.setattr(doctor, "_change", lambda *_: change)
-    chosen = SimpleNamespace(account_id="111122223333", region="eu-west-1")
-    [_, *rows] = doctor._cluster("team-a", chosen)  # type: ignore[arg-type]
-    assert _outcomes(rows) == {"API server": Outcome.PASSED, "release": outcome}
+    chosen = config.parse(STACK_FILE)
+    rows = doctor._api_server("team-a", chosen, "shared")
+    assert _outcomes(rows)["API server"] is Outcome.PASSED
+    assert _outcomes(rows)["release"] is outcome
+
+
+STACK_FILE = {
+    "region": "eu-west-1",
+    "accountId": "123456789012",
+    "owner": "data-platform",
+    "durability": "disposable",
+    "cluster": {"stack": "acme/platform/live"},
+}
+FEATURES = Row.judged("of the cluster", True, "")
+
+
+def _cluster_rows(monkeypatch: pytest.MonkeyPatch, cluster: KnownCluster) -> list[Row]:
+    """Rows about a cluster, of an environment that is on `platform`."""
+    state = [{"type": "pulumi:pulumi:Stack", "outputs": {"clusterName": "platform"}}]
+    project = SimpleNamespace(stacks=lambda: ["team-a"], resources=lambda _stack: state)
+    monkeypatch.setattr(doctor.known_cluster, "find", lambda _chosen: cluster)
+    monkeypatch.setattr(doctor.environments, "project", lambda: project)
+    monkeypatch.setattr(doctor.cluster_features, "rows", lambda *_: [FEATURES])
+    monkeypatch.setattr(doctor, "_api_server", lambda *_: [Row.judged("API server", True, "asked")])
+    monkeypatch.setattr(
+        doctor.preflight_versions, "kubectl", lambda version: Row.judged("kubectl", version is not None, "")
+    )
+    return doctor._cluster("team-a", config.parse(STACK_FILE))
+
+
+def test_a_cluster_of_another_project_is_asked_as_a_brought_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = _cluster_rows(monkeypatch, KnownCluster(name="platform", own=False))
+    assert FEATURES in rows
+    assert _outcomes(rows)["change"] is Outcome.PASSED
+    assert _outcomes(rows)["API server"] is Outcome.PASSED
+
+
+def test_this_checkouts_own_cluster_has_what_the_program_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FEATURES not in _cluster_rows(monkeypatch, KnownCluster(name="platform", own=True))
+
+
+def test_what_cannot_be_read_of_another_project_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "stack acme/platform/live can't be read: 403"
+    rows = _cluster_rows(monkeypatch, KnownCluster(name=None, own=False, unreadable=why))
+    found = {row.name: row for row in rows}
+    for name in ("change", "API server"):
+        assert found[name].outcome is Outcome.NOT_JUDGED
+        assert why in found[name].detail
+
+
+def test_another_projects_stack_without_a_cluster_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program would stop there; and nothing here makes it."""
+    [row] = [
+        row
+        for row in _cluster_rows(monkeypatch, KnownCluster(name=None, own=False))
+        if row.name == "API server"
+    ]
+    assert row.outcome is Outcome.FAILED
+    assert "acme/platform/live" in row.detail

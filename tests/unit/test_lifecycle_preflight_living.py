@@ -8,6 +8,7 @@ import pytest
 
 from infra import config
 from infra.lifecycle import preflight_living
+from infra.lifecycle.known_cluster import KnownCluster
 from infra.lifecycle.report import Outcome
 
 STACK_FILE: dict[str, Any] = {
@@ -29,8 +30,11 @@ STATE: list[dict[str, Any]] = [
 ]
 
 
-def judge(cluster: str | None = "shared", state: Any = STATE, **changed: Any) -> preflight_living.Row:
-    return preflight_living.row(config.parse({**STACK_FILE, **changed}), state, cluster)
+def judge(
+    cluster: str | None = "shared", state: Any = STATE, unreadable: str = "", **changed: Any
+) -> preflight_living.Row:
+    known = KnownCluster(name=cluster, own=not unreadable, unreadable=unreadable)
+    return preflight_living.row(config.parse({**STACK_FILE, **changed}), state, known)
 
 
 def database(**changed: Any) -> dict[str, Any]:
@@ -72,6 +76,20 @@ def test_what_aws_refuses_or_loses_is_refused(changed: dict[str, Any], said: str
     assert row.outcome is Outcome.FAILED
     assert said in row.detail
     assert row.next_step
+
+
+def test_a_cluster_that_cannot_be_told_is_no_other_cluster() -> None:
+    """A stack of another project that may not be read: neither a refusal of every run, nor a promise."""
+    row = judge(cluster=None, unreadable="stack acme/platform/live can't be read: 403")
+    assert row.outcome is Outcome.NOT_JUDGED
+    assert "acme/platform/live can't be read: 403" in row.detail
+
+
+def test_what_is_wrong_beside_a_cluster_that_cannot_be_told_stays_red() -> None:
+    row = judge(cluster=None, unreadable="403", region="eu-central-1")
+    assert row.outcome is Outcome.FAILED
+    assert "airflow:region" in row.detail
+    assert "cluster" not in row.detail
 
 
 def test_all_of_it_is_told_at_once() -> None:
