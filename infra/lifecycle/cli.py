@@ -162,6 +162,12 @@ def open_command(
 def password(stack: Stack) -> None:
     """Print the first administrator's password, for a terminal or a pipe."""
     exports = environments.exports(stack)
+    if not exports.admin_secret_name:
+        raise LifecycleError(
+            environments.sign_on(stack),
+            f"`airflow-env open {stack}` says where. Who may do what: airflow:access.oidc.roles in "
+            f"Pulumi.{stack}.yaml.",
+        )
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
         _, secret = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
     print(secret)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from infra.lifecycle import environments
 from infra.lifecycle.canary_run import login_of
 from infra.lifecycle.cluster_access import ClusterAccess, cluster_access, port_forward
 from infra.lifecycle.environments import Exports
@@ -19,6 +20,8 @@ from infra.lifecycle.ingress_route import Resolve, ingress_state, obstacles, res
 # A pod of the API server is replaced within minutes; each attempt asks the Service for a pod that is ready.
 _PAUSE_SECONDS = 2.0
 _PATIENCE_SECONDS = 300.0
+# Where Airflow takes people back from the provider that airflow_config/webserver_config.py calls `oidc`.
+RETURN_PATH = "/auth/oauth-authorized/oidc"
 
 
 def open_airflow(
@@ -43,8 +46,7 @@ def open_airflow(
         LifecycleError: the port is in use, or there is no ready pod for minutes.
     """
     with cluster_access(exports.cluster_name, exports.region, exports.namespace) as access:
-        username, _ = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
-        login = f"Log in as {username}; the password: airflow-env password {stack}"
+        login = _login(stack, access, exports)
         if exports.airflow_url.startswith("https://"):
             host = urlsplit(exports.airflow_url).hostname or ""
             found = obstacles(exports.airflow_url, ingress_state(access, host), resolve, transport)
@@ -56,7 +58,19 @@ def open_airflow(
             for sentence in found:
                 say(f"  - {sentence.replace('STACK', stack)}")
         refuse_busy(port)
+        if not exports.admin_secret_name:
+            login += (
+                f" It has to know this address with {RETURN_PATH} behind it; else it sends nobody back here."
+            )
         _forward(stack, access, exports.api_server_service, port, say, login)
+
+
+def _login(stack: str, access: ClusterAccess, exports: Exports) -> str:
+    """How to log in; the password itself is not in it."""
+    if not exports.admin_secret_name:
+        return environments.sign_on(stack)
+    username, _ = login_of(access.secret(exports.admin_secret_name), exports.admin_secret_name)
+    return f"Log in as {username}; the password: airflow-env password {stack}"
 
 
 def refuse_busy(port: int) -> None:

@@ -412,6 +412,18 @@ def test_exports_are_the_contract(environment_graph: Graph) -> None:
     assert all(isinstance(value, str) and value for value in environment_graph.exports.values())
 
 
+def test_with_single_sign_on_the_contract_holds_and_no_secret_of_an_administrator_is_named(
+    graph_of: GraphOf,
+) -> None:
+    oidc = {"issuer": "https://login.example.com", "clientId": "airflow", "clientSecretName": "oidc"}
+    access = {"host": "airflow.example.com", "oidc": {**oidc, "roles": {"admins": ["Admin"]}}}
+    networks = {"clientNetworks": ["10.0.0.0/8"]}
+    graph = graph_of(STACKS[0], access=json.dumps(access), networkPolicies=json.dumps(networks))
+    assert set(graph.exports) == EXPORTS
+    assert [name for name, value in graph.exports.items() if value == ""] == ["adminSecretName"]
+    assert [resource.name for resource in graph.resources if "administrator" in resource.name] == []
+
+
 def test_providers_name_account_region_and_tags(environment_graph: Graph) -> None:
     (provider,) = environment_graph.of("pulumi:providers:aws")
     assert json.loads(provider.inputs["allowedAccountIds"]) == ["123456789012"]

@@ -146,6 +146,21 @@ def test_without_json_a_failure_leaves_stdout_empty(
     assert capsys.readouterr().out == ""
 
 
+def test_without_a_password_the_command_for_it_says_how_people_log_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Single sign-on: no administrator was made, and the environment exports no Secret of one."""
+    oidc = SimpleNamespace(issuer="https://login.example.com")
+    chosen = SimpleNamespace(access=SimpleNamespace(oidc=oidc))
+    monkeypatch.setattr(cli.environments, "exports", lambda _: SimpleNamespace(admin_secret_name=""))
+    monkeypatch.setattr(cli.environments, "settings", lambda _: chosen)
+    assert run(monkeypatch, "password", "staging") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "People log in by https://login.example.com; there is no password." in said.err
+    assert "Next step: `airflow-env open staging`" in said.err
+
+
 def named_commands() -> list[tuple[str, str]]:
     """Page and command line, for each `airflow-env ...` in the pages' code."""
     found = []

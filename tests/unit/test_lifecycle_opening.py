@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,13 +19,14 @@ HOST, BALANCER = "airflow.example", "internal-x.elb.amazonaws.com"
 HERE = {HOST: {"10.0.0.9"}, BALANCER: {"10.0.0.9", "10.0.64.9"}}
 
 
-def _exports(url: str) -> Exports:
-    names = dict.fromkeys(Exports.model_fields, "x") | {"airflow_url": url}
+def _exports(url: str, **other: str) -> Exports:
+    names = dict.fromkeys(Exports.model_fields, "x") | {"airflow_url": url} | other
     return Exports.model_validate({info.alias: names[field] for field, info in Exports.model_fields.items()})
 
 
 class _Access:
-    def secret(self, _name: str) -> dict[str, str]:
+    def secret(self, name: str) -> dict[str, str]:
+        assert name, "kubectl refuses a name without characters"
         return {"username": "admin", "password": "secret-password"}
 
     def json(self, *arguments: str) -> dict[str, Any]:
@@ -94,6 +96,25 @@ def test_an_ingress_that_answers_needs_no_forward(forwards: list[int]) -> None:
     )
     assert forwards == []
     assert "https://airflow.example" in said[0]
+
+
+@pytest.mark.parametrize("status", [200, 503], ids=["by its ingress", "through a port"])
+def test_with_single_sign_on_nobody_is_sent_to_a_password(
+    forwards: list[int], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    oidc = SimpleNamespace(issuer="https://login.example.com/realms/data")
+    chosen = SimpleNamespace(access=SimpleNamespace(oidc=oidc))
+    monkeypatch.setattr(opening.environments, "settings", lambda _stack: chosen)
+    said: list[str] = []
+    exports = _exports(f"https://{HOST}", admin_secret_name="")
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status))
+    opening.open_airflow("team-a", exports, 0, said.append, transport, HERE.__getitem__)
+    [login] = [line for line in said if "log in" in line]
+    assert "https://login.example.com/realms/data" in login
+    assert "there is no password" in login
+    assert "airflow-env password" not in "\n".join(said)
+    # The provider knows the ingress's address; a forwarded one has to be registered too.
+    assert ("/auth/oauth-authorized/oidc" in login) is bool(forwards)
 
 
 def _untrusted(_request: httpx.Request) -> httpx.Response:
