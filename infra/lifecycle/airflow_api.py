@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from infra import naming
 from infra.lifecycle.errors import LifecycleError
 
 T = TypeVar("T")
@@ -77,8 +78,8 @@ class AirflowApi:
         if response.status_code != 201:
             raise LifecycleError(
                 f"Airflow refused the login of {username} with HTTP {response.status_code}.",
-                "The password in the Secret may be older than the one in Airflow; the stack's output "
-                "adminSecretName names the Secret.",
+                f"The password in the Secret {naming.CANARY_USER_SECRET} may be older than Airflow's: a "
+                "migration, which a change of the image brings, sets it again.",
             )
         self._client.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
