@@ -230,7 +230,7 @@ def test_a_release_that_is_half_gone_is_seen(
     assert _outcomes(rows)["release"] is outcome
 
 
-STACK_FILE = {
+STACK_FILE: dict[str, Any] = {
     "region": "eu-west-1",
     "accountId": "123456789012",
     "owner": "data-platform",

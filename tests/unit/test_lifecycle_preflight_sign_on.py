@@ -29,7 +29,10 @@ def judge(
 ) -> Row:
     def answer(_access: ClusterAccess, _get: str, kind: str, _option: str, selector: str) -> dict[str, Any]:
         wanted = selector.removeprefix("metadata.name=")
-        there = {"secrets": secrets, "namespaces": [{"metadata": {"name": name}} for name in namespaces]}
+        there: dict[str, list[dict[str, Any]]] = {
+            "secrets": secrets,
+            "namespaces": [{"metadata": {"name": name}} for name in namespaces],
+        }
         return {"items": [item for item in there[kind] if item["metadata"]["name"] == wanted]}
 
     monkeypatch.setattr(ClusterAccess, "json", answer)
