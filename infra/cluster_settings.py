@@ -23,6 +23,9 @@ from infra.settings_model import (
     tag_mistakes,
 )
 
+# Beginnings of tag keys that EKS's controllers give or refuse:
+# https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+EKS_KEYS: Final = ("eks:", "kubernetes.io/", "karpenter.sh/", "eks.amazonaws.com/")
 # Addresses that no deployer has in the internet: private ones, those of carriers and links, multicast.
 # https://www.iana.org/assignments/iana-ipv4-special-registry/
 NOT_PUBLIC: Final = tuple(
@@ -202,6 +205,12 @@ class ClusterProjectSettings(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         mistakes = tag_mistakes(self.tags)
+        mistakes += [
+            (f"tags.{key}", value, "allowed: keys without a =, and none of EKS's own, which it gives itself")
+            for key, value in self.tags.items()
+            # Nodes and volumes bear them too, and EKS would make none.
+            if "=" in key or key.startswith(EKS_KEYS)
+        ]
         network = ipaddress.IPv4Network(self.network)
         if not 16 <= network.prefixlen <= 20:
             mistakes.append(("network", self.network, "allowed: /16 to /20"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+
+from infra import auto_mode_tags
 
 # Names that environments may rely on.
 INGRESS_CLASS: Final = "alb"
@@ -31,6 +34,8 @@ class ClusterObjectsArgs:
     """Encrypts the nodes' disks and the volumes."""
     network_policies: bool
     """Whether nodes enforce NetworkPolicies."""
+    tags: Mapping[str, str]
+    """Of nodes, volumes and load balancers, which EKS makes."""
 
 
 class ClusterObjects(pulumi.ComponentResource):
@@ -76,6 +81,8 @@ class ClusterObjects(pulumi.ComponentResource):
             "networkPolicy": "DefaultAllow",
             "networkPolicyEventLogs": "Enabled" if args.network_policies else "Disabled",
             "ephemeralStorage": {"size": "80Gi", "kmsKeyID": args.key_arn},
+            # Of instances, disks and network interfaces; other tags make other nodes of them, one by one.
+            "tags": dict(args.tags),
         }
         # The id of an object without a namespace is its name.
         return self._custom("node-class", EKS_API, "NodeClass", NODE_POOL, spec).id
@@ -119,14 +126,23 @@ class ClusterObjects(pulumi.ComponentResource):
             # A volume is made in the zone of its first pod.
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,
-            parameters={"type": "gp3", "encrypted": "true", "kmsKeyId": self._args.key_arn},
+            parameters={
+                "type": "gp3",
+                "encrypted": "true",
+                "kmsKeyId": self._args.key_arn,
+                **auto_mode_tags.volume_parameters(self._args.tags),
+            },
             opts=self._child,
         )
 
     def _ingress_class(self) -> pulumi.Output[str]:
         # A group is one load balancer for every Ingress of the class:
         # https://docs.aws.amazon.com/eks/latest/userguide/auto-configure-alb.html
-        spec = {"scheme": "internal", "group": {"name": LOAD_BALANCER}}
+        spec = {
+            "scheme": "internal",
+            "group": {"name": LOAD_BALANCER},
+            "tags": auto_mode_tags.load_balancer_tags(self._args.tags),
+        }
         parameters = self._custom("load-balancer", EKS_API, "IngressClassParams", LOAD_BALANCER, spec)
         ingress_class = kubernetes.networking.v1.IngressClass(
             f"{self._name}-ingress-class",

@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming, policies, trust_policies
+from infra import auto_mode_tags, naming, policies, trust_policies
 
 CONTROL_PLANE_LOGS: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 # https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html
@@ -86,8 +86,15 @@ class EksCluster(pulumi.ComponentResource):
             policy=policies.as_json(policies.document(policies.encrypt_volumes(key_arn=args.key_arn))),
             opts=self._child,
         )
+        tags = aws.iam.RolePolicy(
+            f"{name}-resource-tags",
+            name="resource-tags",
+            role=cluster_role.name,
+            policy=policies.as_json(policies.document(auto_mode_tags.tag_resources(region=args.region))),
+            opts=self._child,
+        )
         # EKS would make the log group itself; roles are of no use without their policies.
-        waits_for = [log_group, volumes, *cluster_policies, *node_policies]
+        waits_for = [log_group, volumes, tags, *cluster_policies, *node_policies]
         cluster = self._cluster(cluster_role, node_role, waits_for)
         self._administrators(cluster)
         self.name = cluster.name

@@ -109,17 +109,23 @@ def enough_zones(names: Sequence[str], region: str) -> list[str]:
     return list(names)
 
 
-def aws_provider(settings: ClusterProjectSettings) -> aws.Provider:
-    """Return the provider with the tags of the running stack."""
+def tags_of(settings: ClusterProjectSettings) -> dict[str, str]:
+    """Return the tags of the running stack."""
     project, stack = pulumi.get_project(), pulumi.get_stack()
-    tags = providers.default_tags(
+    return providers.default_tags(
         project=project,
         stack=stack,
         deployment_id=naming.deployment_id(project, stack),
         owner=settings.owner,
         tags=settings.tags,
     )
-    return providers.aws_provider("aws", region=settings.region, account_id=settings.account_id, tags=tags)
+
+
+def aws_provider(settings: ClusterProjectSettings) -> aws.Provider:
+    """Return the provider with the tags of the running stack."""
+    return providers.aws_provider(
+        "aws", region=settings.region, account_id=settings.account_id, tags=tags_of(settings)
+    )
 
 
 def kubeconfig_of(cluster: EksCluster, region: str) -> pulumi.Output[str]:
@@ -237,4 +243,5 @@ def objects_args(
         security_group_id=cluster.security_group_id,
         key_arn=key.arn,
         network_policies=settings.network_policies,
+        tags=tags_of(settings),
     )

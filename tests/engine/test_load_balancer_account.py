@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from embedded.load_balancer.account import AccountRefusedError
 from embedded.load_balancer.clients import EksCluster
 from embedded.load_balancer.planning import LoadBalancer
 from embedded.load_balancer.rules import HealthCheck, Rule, TargetGroup
+
+from infra import auto_mode_tags, policies
 
 pytestmark = [
     pytest.mark.engine,
@@ -171,6 +175,37 @@ def test_a_role_without_the_policy_makes_no_load_balancer(
     with pytest.raises(ClientError, match="not authorized to perform"):
         Balancers(account.identity, network["cluster"]).make("airflow", wanted(certificate, HOST))
     assert everything(account, network) == before
+
+
+@pytest.mark.contract(
+    "elasticloadbalancing",
+    "EKS's own policy lets the cluster's role give no tags but EKS's",
+    f"{DOCS}/eks/latest/userguide/auto-cluster-iam-role.html#tag-prop",
+)
+def test_tags_of_ones_own_need_the_programs_policy(
+    account: Account, network: dict[str, Any], certificate: str
+) -> None:
+    before, iam = everything(account, network), account.client("iam")
+    balancers = Balancers(account.identity, network["cluster"])
+    tagged = replace(wanted(certificate, HOST), tags=(("cost-centre", "7"),))
+    with pytest.raises(ClientError, match="not authorized to perform"):
+        balancers.make("airflow", tagged)
+    assert everything(account, network) == before
+    document = policies.document(auto_mode_tags.tag_resources(region=REGION))
+    iam.put_role_policy(RoleName=NAME, PolicyName="tags", PolicyDocument=json.dumps(document))
+    try:
+        balancers.make("airflow", tagged)
+        elb = account.client("elbv2")
+        [balancer] = elb.describe_load_balancers()["LoadBalancers"]
+        [described] = elb.describe_tags(ResourceArns=[balancer["LoadBalancerArn"]])["TagDescriptions"]
+        assert {"Key": "cost-centre", "Value": "7"} in described["Tags"]
+        [group] = account.client("ec2").describe_security_groups(GroupIds=balancer["SecurityGroups"])[
+            "SecurityGroups"
+        ]
+        assert {"Key": "cost-centre", "Value": "7"} in group["Tags"]
+    finally:
+        balancers.remove("airflow")
+        iam.delete_role_policy(RoleName=NAME, PolicyName="tags")
 
 
 def test_subnets_without_the_tag_are_none_for_load_balancers(

@@ -166,9 +166,45 @@ def test_environments_share_one_internal_load_balancer(cluster_graph: Graph) -> 
     assert cluster_graph.exports["ingressClass"] == "objects-ingress-class-id"
 
 
+def test_what_eks_makes_bears_the_tags_that_the_program_gives(cluster_graph: Graph) -> None:
+    """Nodes with their disks and interfaces, load balancers, volumes: each in the words of its controller."""
+    (provider,) = cluster_graph.of("pulumi:providers:aws")
+    wanted = json.loads(provider.inputs["defaultTags"])["tags"]
+    assert wanted.keys() >= {"deployment-id", "owner", "cost-centre"}
+    assert cluster_graph.one("objects-node-class").inputs["spec"]["tags"] == wanted
+    listed = cluster_graph.one("objects-load-balancer").inputs["spec"]["tags"]
+    assert {one["key"]: one["value"] for one in listed} == wanted
+    parameters = cluster_graph.one("objects-storage-class").inputs["parameters"]
+    pairs = [value for key, value in parameters.items() if key.startswith("tagSpecification_")]
+    assert dict(pair.split("=", 1) for pair in pairs) == wanted
+
+
+def test_the_clusters_role_may_give_its_own_cluster_tags(cluster_graph: Graph) -> None:
+    # https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html#tag-prop
+    document = json.loads(cluster_graph.one("kubernetes-resource-tags").inputs["policy"])
+    makes = {action for one in document["Statement"] for action in one["Action"] if ":Create" in action}
+    assert makes >= {
+        "ec2:CreateFleet",
+        "ec2:CreateLaunchTemplate",
+        "ec2:CreateVolume",
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateSecurityGroup",
+        "elasticloadbalancing:CreateLoadBalancer",
+        "elasticloadbalancing:CreateTargetGroup",
+        "elasticloadbalancing:CreateListener",
+        "elasticloadbalancing:CreateRule",
+    }
+    for statement in document["Statement"]:
+        ((key, value),) = statement["Condition"]["StringEquals"].items()
+        assert value == "${aws:PrincipalTag/eks:eks-cluster-name}"
+        assert key in ("aws:RequestTag/eks:eks-cluster-name", "aws:ResourceTag/eks:eks-cluster-name")
+    assert cluster_graph.reaches("objects-node-class", "kubernetes-resource-tags")
+
+
 def test_volumes_are_encrypted_with_the_clusters_key(cluster_graph: Graph) -> None:
     storage = cluster_graph.one("objects-storage-class").inputs
-    assert storage["parameters"] == {
+    parameters = storage["parameters"]
+    assert {key: value for key, value in parameters.items() if not key.startswith("tagSpecification_")} == {
         "type": "gp3",
         "encrypted": "true",
         "kmsKeyId": "arn:aws:mock:::encryption-key",

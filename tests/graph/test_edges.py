@@ -42,6 +42,7 @@ REASONS = {
     ("kubernetes-cluster", "kubernetes-log-group"): "EKS would make the group, without retention",
     ("kubernetes-cluster", "kubernetes-*-Amazon*"): "EKS refuses a role without its policies",
     ("kubernetes-cluster", "kubernetes-volume-encryption"): "the first node's disk needs the key",
+    ("kubernetes-cluster", "kubernetes-resource-tags"): "EKS's own policies make no node that bears our tags",
     ("network-flow-log", "network-flow-log-policy"): "a role that may not write makes the flow log fail",
     ("network-nat-*", "network-public-internet"): "a NAT gateway without a way out fails",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from embedded.node.layout import NodeLayout
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.auto_mode_tags import load_balancer_tags
 from infra.chart_features import access_values
 from infra.components import cluster_objects
 from infra.settings import AccessSettings
@@ -40,7 +42,11 @@ CLASS: Json = {
 }
 PARAMETERS: Json = {
     "metadata": {"name": "airflow"},
-    "spec": {"scheme": "internal", "group": {"name": cluster_objects.LOAD_BALANCER}},
+    "spec": {
+        "scheme": "internal",
+        "group": {"name": cluster_objects.LOAD_BALANCER},
+        "tags": load_balancer_tags({"owner": "data", "cost-centre": "7"}),
+    },
 }
 
 
@@ -83,7 +89,9 @@ def test_the_programs_ingress_is_one_internal_listener_with_tls_and_one_rule() -
     made = planned(ingress())
     check = HealthCheck(path="/api/v2/monitor/health")
     target = TargetGroup("team", "airflow-api-server", "api-server", check)
-    assert made == LoadBalancer("internal", {443: "HTTPS"}, (ARN,), {443: (Rule((HOST,), ("/*",), target),)})
+    rules = {443: (Rule((HOST,), ("/*",), target),)}
+    assert replace(made, tags=()) == LoadBalancer("internal", {443: "HTTPS"}, (ARN,), rules)
+    assert dict(made.tags) == {"owner": "data", "cost-centre": "7"}
 
 
 def test_environments_of_one_group_share_a_load_balancer() -> None:

@@ -43,6 +43,9 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
     },
 }
 
+# What is being made has no id yet: AWS asks for the permission on NAME/*. The controller makes no others.
+_BALANCING_CREATES = {"CreateLoadBalancer": "loadbalancer/app", "CreateTargetGroup": "targetgroup"}
+
 # Prefix of an id -> type of the resource in an ARN of EC2.
 _EC2_TYPES = {
     "vpc": "vpc",
@@ -84,6 +87,7 @@ def resource_arns(operation: Operation) -> list[str]:
         "logs": _logs,
         "ec2": _ec2,
         "eks": _eks,
+        "elasticloadbalancing": _balancing,
     }.get(operation.service, _by_parameter)
     return special(operation) or ["*"]
 
@@ -98,6 +102,13 @@ def _by_parameter(operation: Operation) -> list[str]:
                 made = str(one) if str(one).startswith("arn:") else form.format(one)
                 found.append(made if made.startswith("arn:") else base + made)
     return found
+
+
+def _balancing(operation: Operation) -> list[str]:
+    if kind := _BALANCING_CREATES.get(operation.name):
+        base = f"arn:aws:elasticloadbalancing:{operation.region}:{ACCOUNT_ID}"
+        return [f"{base}:{kind}/{operation.text('Name')}/*"]
+    return _by_parameter(operation)
 
 
 def _arn_service(signing_name: str) -> str:

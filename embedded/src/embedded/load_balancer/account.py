@@ -25,6 +25,7 @@ _STACK_TAG: Final = "ingress.eks.amazonaws.com/stack"
 _RESOURCE_TAG: Final = "ingress.eks.amazonaws.com/resource"
 _INTERNAL_SUBNETS: Final = "kubernetes.io/role/internal-elb"
 _PUBLIC_SUBNETS: Final = "kubernetes.io/role/elb"
+Tags = Sequence[tuple[str, str]]
 # The first addresses of a subnet are AWS's own.
 _RESERVED_ADDRESSES: Final = 4
 
@@ -71,8 +72,8 @@ class Account:
         """
         security_group = self._security_group(group, wanted)
         balancer = self._load_balancer(group, wanted, security_group)
-        target_groups = {one: self._target_group(group, one) for one in wanted.target_groups}
-        tags = self._tags(group, "Listener")
+        target_groups = {one: self._target_group(group, one, wanted.tags) for one in wanted.target_groups}
+        tags = self._tags(group, "Listener", wanted.tags)
         listeners = Listeners(self._reader, self._maker, balancer["LoadBalancerArn"], tags)
         listeners.reconcile(wanted, target_groups)
         self._remove_target_groups(group, keep=set(target_groups.values()))
@@ -108,8 +109,8 @@ class Account:
         digest = hashlib.sha256(f"{self.cluster.name}/{group}".encode()).hexdigest()[:10]
         return f"k8s-{_plain(group)[:17]}-{digest}"
 
-    def _tags(self, group: str, resource: str) -> list[dict[str, str]]:
-        tags = {CLUSTER_TAG: self.cluster.name, _STACK_TAG: group, _RESOURCE_TAG: resource}
+    def _tags(self, group: str, resource: str, more: Tags) -> list[dict[str, str]]:
+        tags = {**dict(more), CLUSTER_TAG: self.cluster.name, _STACK_TAG: group, _RESOURCE_TAG: resource}
         return [{"Key": key, "Value": value} for key, value in tags.items()]
 
     def _security_groups(self, group: str) -> list[str]:
@@ -125,29 +126,28 @@ class Account:
         if present := self._security_groups(group):
             return present[0]
         ec2 = self._maker.client("ec2")
+        tags = self._tags(group, "ManagedLBSecurityGroup", wanted.tags)
         made = ec2.create_security_group(
             GroupName=self._name(group),
             Description="[k8s] Managed SecurityGroup for LoadBalancer",
             VpcId=self.cluster.vpc_id,
-            TagSpecifications=[
-                {"ResourceType": "security-group", "Tags": self._tags(group, "ManagedLBSecurityGroup")}
-            ],
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
         )
         identifier = str(made["GroupId"])
-        tags = [{"ResourceType": "security-group-rule", "Tags": self._tags(group, "ManagedLBSecurityGroup")}]
+        rule_tags = [{"ResourceType": "security-group-rule", "Tags": tags}]
         ec2.authorize_security_group_ingress(
             GroupId=identifier,
             IpPermissions=[
                 _permission(port, IpRanges=[{"CidrIp": "0.0.0.0/0"}]) for port in wanted.listeners
             ],
-            TagSpecifications=tags,
+            TagSpecifications=rule_tags,
         )
         everything = {"FromPort": 0, "ToPort": 65535, "IpProtocol": "tcp"}
         source = {"UserIdGroupPairs": [{"GroupId": identifier}]}
         ec2.authorize_security_group_ingress(
             GroupId=self.cluster.security_group_id,
             IpPermissions=[{**everything, **source}],
-            TagSpecifications=tags,
+            TagSpecifications=rule_tags,
         )
         return identifier
 
@@ -184,7 +184,7 @@ class Account:
             Scheme=wanted.scheme,
             Type="application",
             IpAddressType="ipv4",
-            Tags=self._tags(group, "LoadBalancer"),
+            Tags=self._tags(group, "LoadBalancer", wanted.tags),
         )
         return made["LoadBalancers"][0]
 
@@ -239,7 +239,7 @@ class Account:
                 mine[one["TargetGroupName"]] = one["TargetGroupArn"]
         return mine
 
-    def _target_group(self, group: str, wanted: TargetGroup) -> str:
+    def _target_group(self, group: str, wanted: TargetGroup, tags: Tags = ()) -> str:
         name, check = self._target_group_name(group, wanted), wanted.health_check
         if arn := self._target_groups(group).get(name):
             return arn
@@ -257,7 +257,7 @@ class Account:
             HealthyThresholdCount=check.healthy_threshold,
             UnhealthyThresholdCount=check.unhealthy_threshold,
             Matcher={"HttpCode": check.success_codes},
-            Tags=self._tags(group, f"{wanted.namespace}/{wanted.service}:{wanted.port}"),
+            Tags=self._tags(group, f"{wanted.namespace}/{wanted.service}:{wanted.port}", tags),
         )
         return str(made["TargetGroups"][0]["TargetGroupArn"])
 

@@ -47,6 +47,8 @@ class Group:
     """As the class' parameters have it; they win over annotations."""
     certificate_arns: tuple[str, ...]
     """As the class' parameters have them."""
+    tags: tuple[tuple[str, str], ...]
+    """As the class' parameters have them: of all that is made for the group."""
     members: tuple[Json, ...]
     """In the order of their rules: by namespace and name."""
     leaving: tuple[Json, ...]
@@ -64,6 +66,8 @@ class LoadBalancer:
     """The first one is the default."""
     rules: Mapping[int, tuple[Rule, ...]]
     """Port of the listener -> its rules in the order of their priorities."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Key and value, beside the controller's own."""
 
     @property
     def target_groups(self) -> tuple[TargetGroup, ...]:
@@ -103,6 +107,7 @@ def groups(classes: Iterable[Json], parameters: Iterable[Json], ingresses: Itera
             finalizer=_finalizer(name),
             scheme=spec_of.get(name, {}).get("scheme"),
             certificate_arns=tuple(spec_of.get(name, {}).get("certificateARNs") or ()),
+            tags=tuple((one["key"], one["value"]) for one in spec_of.get(name, {}).get("tags") or ()),
             members=tuple(members.get(name, ())),
             leaving=tuple(leaving.get(name, ())),
         )
@@ -171,7 +176,7 @@ def plan(group: Group, services: Iterable[Json], certificates: Sequence[Certific
     if mistakes:
         raise RefusedError("; ".join(dict.fromkeys(mistakes)))
     scheme = group.scheme or next(iter(schemes), "internal")
-    return LoadBalancer(scheme, listeners, arns, rules)
+    return LoadBalancer(scheme, listeners, arns, rules, group.tags)
 
 
 def _listeners(members: Sequence[tuple[Json, Options]], mistakes: list[str]) -> dict[int, str]:
