@@ -69,7 +69,10 @@ def in_cloud(*command: str) -> list[str | Path]:
 
 
 def canary(stack: str, variables: Mapping[str, str]) -> tuple[bool, str]:
-    """Run the canary once more, by itself: whether all rows passed, and what to say of them."""
+    """Run the canary once more, by itself: whether all rows passed, and what to say of them.
+
+    A row that was not judged proves nothing, so it does not pass.
+    """
     command = [str(part) for part in in_cloud("airflow-env", "canary", stack, "--json")]
     environment = {**os.environ, **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
@@ -78,9 +81,10 @@ def canary(stack: str, variables: Mapping[str, str]) -> tuple[bool, str]:
     except (ValueError, KeyError):
         return False, f"the canary said nothing (exit code {done.returncode})"
     outcomes = [row["outcome"] for row in rows]
-    red = [row["name"] for row in rows if row["outcome"] == "failed"]
+    unproved = [row["name"] for row in rows if row["outcome"] != "passed"]
     counted = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
-    return done.returncode == 0 and not red, f"canary: {counted}{': ' + ', '.join(red) if red else ''}"
+    seen = f"canary: {counted}{': ' + ', '.join(unproved) if unproved else ''}"
+    return done.returncode == 0 and bool(rows) and not unproved, seen
 
 
 def combination(stack: str, chart: str, variables: Mapping[str, str], *, restores: bool) -> list[Outcome]:
@@ -119,10 +123,18 @@ def end(stack: str, chart: str, variables: Mapping[str, str], *, restores: bool)
 
 
 def cluster_up(stack: str, variables: Mapping[str, str]) -> bool:
-    """Deploy a cluster by itself: what environments leave is compared with what was there before."""
-    pulumi, options = ("pulumi", "--cwd", "cluster"), ("--stack", stack, "--yes", "--skip-preview")
-    selected = run(in_cloud(*pulumi, "stack", "select", "--create", stack, "--non-interactive"), variables)
-    return selected == 0 and run(in_cloud(*pulumi, "up", *options, "--non-interactive"), variables) == 0
+    """Deploy a cluster by itself, and look for differences.
+
+    By itself, since what environments leave is compared with what was there before.
+    """
+    pulumi = ("pulumi", "--cwd", "cluster", "--non-interactive")
+    up = (*pulumi, "up", "--stack", stack, "--yes", "--skip-preview")
+    steps = [
+        (*pulumi, "stack", "select", "--create", stack),
+        up,
+        (*up, "--refresh", "--expect-no-changes"),
+    ]
+    return all(run(in_cloud(*step), variables) == 0 for step in steps)
 
 
 def of_chart(
@@ -138,7 +150,7 @@ def of_chart(
         variables = {"XDG_STATE_HOME": state, "AIRFLOW_CHART": str(place)}
         try:
             if run([BIN / "embedded", "up"], variables) != 0 or not cluster_up(cluster, variables):
-                said = "the embedded cloud or its cluster did not start"
+                said = "the embedded cloud or its cluster did not start, or its second up changed something"
                 return [Outcome(stack, chart, "failed", said) for stack in stacks]
             ended = [combination(stack, chart, variables, restores=restores) for stack in stacks]
             return [outcome for outcomes in ended for outcome in outcomes]
