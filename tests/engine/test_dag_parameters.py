@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import planted
 import pytest
 from engine_world import REGION, Cloud, Project
 
@@ -34,6 +35,7 @@ pulumi.export("key", key.arn)
 """
 VARIABLES = {"schema": {"value": "planted-variable"}}
 CONNECTIONS = {"warehouse": {"type": "postgres", "password": "planted-password", "port": 5432}}
+SECRETS = {text: text for text in ("planted-variable", "planted-old", "planted-password")}
 
 
 def program(variables: dict[str, Any] | None = None, connections: dict[str, Any] | None = None) -> str:
@@ -67,11 +69,11 @@ def test_parameters_come_go_and_come_back(new_project: Callable[[str], Project],
     connection = json.loads(text(cloud, "connections/warehouse"))
     assert connection == {"conn_type": "postgres", "password": "planted-password", "port": 5432}
     # Neither what the engine keeps nor what it prints has a text in plain.
-    assert "planted" not in project.state_text() + up.stdout + up.stderr
+    assert planted.found(SECRETS, {"state": project.state_text(), "up": up.stdout + up.stderr}) == []
     assert project.up().keys() == {"same"}
 
     project.write(program(VARIABLES))
-    assert "planted" not in project.stack.preview(diff=True).stdout
+    assert planted.found(SECRETS, {"preview": project.stack.preview(diff=True).stdout}) == []
     project.up()
     assert set(secrets(cloud)) == {f"{PREFIX}/variables/schema", "team/partner"}
 
