@@ -118,7 +118,7 @@ class ConnectionSettings(ParameterSettings):
         json_schema_extra=ENCRYPTABLE,
         description="Database or schema, where the type has one.",
     )
-    port: int | None = Field(default=None, ge=1, le=65535, description="TCP port.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="TCP port of the host.")
     extra: dict[str, JsonValue] = Field(
         default_factory=dict,
         repr=False,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from functools import cache
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from full_settings import MODELS, full
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
@@ -216,49 +217,68 @@ def paths(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path, *(found for key, item in value.items() for found in paths(item, (*path, key)))]
 
 
-@cache
-def everything() -> dict[str, Any]:
-    """A valid file with optional parts too, so that a mutation can meet each of them; not to be changed."""
-    values = natural(ROOT / "Pulumi.prod.yaml")
-    for case in ("valid_oidc", "valid_scrapers"):
-        extra = yaml.safe_load((ROOT / "tests" / "cases" / f"{case}.yaml").read_text(encoding="utf-8"))["set"]
-        for key, value in extra.items():
-            values[key] = {**values.get(key, {}), **value}
-    return values
+@pytest.mark.parametrize("namespace", MODELS)
+def test_the_settings_that_are_mutated_are_valid(namespace: str) -> None:
+    assert mistakes_of(namespace, full(namespace)) == ()
 
 
-def test_the_file_that_is_mutated_is_valid() -> None:
-    assert mistakes_of(everything()) == ()
+# Nothing, another kind of text, a number out of every limit, a list and an object of strangers.
+ODD = (None, "\n--", -1, [[]], {"odd": {}})
 
 
-@given(data=st.data(), replacement=JSON, name=st.text(max_size=12))
+@pytest.mark.parametrize("namespace", MODELS)
+def test_each_place_empty_or_odd_gives_a_precise_mistake_or_none(namespace: str) -> None:
+    for path in paths(full(namespace))[1:]:
+        for mutate in (dict.pop, *(partial(_put, value=value) for value in ODD)):
+            mutated = deepcopy(full(namespace))
+            mutate(holder_of(mutated, path), path[-1])
+            assert precise(namespace, mutated, path[0]), (path, mutate)
+
+
+def _put(holder: dict[str, Any], key: str, *, value: Any) -> None:
+    holder[key] = value
+
+
+# Each place had its turn above; here are shapes and texts that nobody thinks of.
+@settings(max_examples=60)
+@given(
+    data=st.data(),
+    namespace=st.sampled_from(sorted(MODELS)),
+    replacement=JSON,
+    name=st.text(min_size=1, max_size=12),
+)
 def test_any_mutation_loads_or_gives_a_precise_mistake(
-    data: st.DataObject, replacement: Any, name: str
+    data: st.DataObject, namespace: str, replacement: Any, name: str
 ) -> None:
-    mutated = deepcopy(everything())
-    path = data.draw(st.sampled_from([path for path in paths(mutated) if path]))
-    holder = mutated
-    for key in path[:-1]:
-        holder = holder[key]
-    kind = data.draw(st.sampled_from(["replace", "remove", "rename", "add"]))
+    mutated = deepcopy(full(namespace))
+    path = data.draw(st.sampled_from(paths(mutated)[1:]))
+    holder = holder_of(mutated, path)
+    kind = data.draw(st.sampled_from(["replace", "rename", "add"]))
     if kind == "replace":
         holder[path[-1]] = replacement
-    elif kind == "remove":
-        del holder[path[-1]]
     elif kind == "rename":
         holder[name] = holder.pop(path[-1])
     else:
         holder[name] = replacement
-    found = mistakes_of(mutated)
-    tops = {path[0]} | ({name} if len(path) == 1 else set())
-    # A mistake names the key that was touched.
-    assert not found or any(top in mistake.key for mistake in found for top in tops), (kind, path, found)
+    touched = (path[0], *([name] if len(path) == 1 else []))
+    assert precise(namespace, mutated, *touched), (kind, path)
 
 
-def mistakes_of(values: dict[str, Any]) -> tuple[config.Mistake, ...]:
-    """The mistakes in `values`, none for a valid file; anything else that is raised fails the test."""
+def holder_of(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The object that the last key of a path stands in."""
+    return reduce(dict.__getitem__, path[:-1], values)
+
+
+def precise(namespace: str, values: dict[str, Any], *tops: str) -> bool:
+    """Whether there is no mistake, or one that names one of the top-level keys that were touched."""
+    keys = [f"{mistake.key}." for mistake in mistakes_of(namespace, values)]
+    return not keys or any(key.startswith(f"{namespace}:{top}.") for key in keys for top in tops)
+
+
+def mistakes_of(namespace: str, values: dict[str, Any]) -> tuple[config.Mistake, ...]:
+    """The mistakes in `values`, none for valid ones; anything else that is raised fails the test."""
     try:
-        config.parse(values)
+        config.parse_as(MODELS[namespace], namespace, values)
     except config.SettingsError as error:
         return error.mistakes or pytest.fail("an error without a mistake")
     return ()

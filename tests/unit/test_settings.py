@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -28,17 +29,73 @@ REQUIRED = {
 }
 
 
+# End of a number's name -> how its description says the unit.
+UNITS = {
+    "days": r"\bDays\b",
+    "minutes": r"\bmin\b",
+    "seconds": r"\bs(econds)?\b",
+    "milliseconds": r"\bms\b",
+    "gib": r"\bGiB\b",
+    "bytes": r"\bbytes\b",
+    "percent": "%",
+}
+# Numbers that count what they are called.
+COUNTS = {
+    "port",
+    "postgres_major",
+    "tenant_connections",
+    "cpu_credits",
+    "parallelism",
+    "pool_size",
+    "replicas",
+    "scheduler",
+    "api_server",
+    "dag_processor",
+    "triggerer",
+}
+
+
+def models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in a type: itself, one of several, or a value of a mapping or list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models(part)
+
+
 def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         yield f"{path}{name}", field
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from fields(annotation, f"{path}{name}.")
+        for below in models(field.annotation):
+            yield from fields(below, f"{path}{name}.")
+
+
+def is_number(annotation: object) -> bool:
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return all(isinstance(part, int) for part in parts)
+    return annotation is int or (type(None) in parts and any(is_number(part) for part in parts))
+
+
+def test_fields_are_found_behind_nothing_and_in_mappings() -> None:
+    environment, cluster = (dict(fields(model)) for model, _ in PROJECTS)
+    assert {"access.oidc.roles_claim", "variables.value", "connections.port"} <= environment.keys()
+    assert {"deploy_from.runner.volume_gib", "database_host.instance.restore.snapshot"} <= cluster.keys()
 
 
 @pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])
 def test_every_parameter_says_what_it_is(model: type[BaseModel], path: Path) -> None:
     assert [name for name, field in fields(model) if len(field.description or "") < 10] == []
+
+
+@pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])
+def test_every_number_says_its_unit(model: type[BaseModel], path: Path) -> None:
+    numbers = {name: field.description or "" for name, field in fields(model) if is_number(field.annotation)}
+    assert len(numbers) > 5
+    for name, description in numbers.items():
+        key = name.rpartition(".")[2]
+        unit = UNITS.get(key.rpartition("_")[2])
+        assert key in COUNTS if unit is None else re.search(unit, description), (name, description)
 
 
 @pytest.mark.parametrize(("model", "path"), PROJECTS, ids=["environment", "cluster"])

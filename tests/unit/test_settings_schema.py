@@ -13,11 +13,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from full_settings import full
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from infra import config, settings_schema
+from infra import settings_schema
 from infra.cluster_settings import ClusterProjectSettings
 from infra.settings import EnvironmentSettings
 from infra.settings_examples import EXAMPLES
@@ -166,19 +167,6 @@ JSON = st.recursive(
 )
 
 
-@cache
-def every_part() -> dict[str, Any]:
-    """A valid file that has most keys; not to be changed."""
-    path = STACK_FILES["environment.schema.json"][0]
-    own = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
-    values = {key.partition(":")[2]: value for key, value in own.items()}
-    for name in ("valid_oidc", "valid_scrapers", "valid_git_sync", "valid_restore", "valid_dag_parameters"):
-        case = yaml.safe_load((ROOT / "tests" / "cases" / f"{name}.yaml").read_text(encoding="utf-8"))
-        for key, value in case["set"].items():
-            values[key] = {**values[key], **value} if isinstance(values.get(key), dict) else value
-    return {key: config.decode(key, value) for key, value in values.items()}
-
-
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     if isinstance(value, dict):
         return [path, *(place for key, item in value.items() for place in places(item, (*path, key)))]
@@ -195,12 +183,12 @@ def errors_of(values: dict[str, Any]) -> set[str]:
 
 
 def test_the_file_that_is_mutated_is_valid() -> None:
-    assert errors_of(every_part()) == set()
+    assert errors_of(full("airflow")) == set()
 
 
 @given(data=st.data(), replacement=JSON, name=st.text(max_size=8).filter(lambda text: "\n" not in text))
 def test_an_editor_and_the_program_judge_alike(data: st.DataObject, replacement: Any, name: str) -> None:
-    values = deepcopy(every_part())
+    values = deepcopy(full("airflow"))
     path = data.draw(st.sampled_from([place for place in places(values) if place]))
     holder: Any = values
     for key in path[:-1]:
