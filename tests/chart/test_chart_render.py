@@ -350,6 +350,25 @@ def test_only_launchers_may_start_pods(chart, rendered):
     assert naming.SERVICE_ACCOUNTS.worker in launchers("tasks launch pods")
 
 
+@scenarios
+def test_servers_spread_over_zones_and_still_start_in_one(chart, rendered, scenario):
+    """A hard constraint would keep pods pending where a zone is lost, or where there is one node."""
+    deployments = rendered(chart, scenario).of_kind("Deployment")
+    for name, manifest in deployments.items():
+        if name.endswith("-statsd"):
+            continue
+        [constraint] = manifest["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert constraint["whenUnsatisfiable"] == "ScheduleAnyway", name
+        assert (constraint["topologyKey"], constraint["maxSkew"]) == ("topology.kubernetes.io/zone", 1), name
+        chosen = constraint["labelSelector"]["matchLabels"].items()
+        counted = {
+            other
+            for other, found in deployments.items()
+            if chosen <= found["spec"]["template"]["metadata"]["labels"].items()
+        }
+        assert counted == {name}
+
+
 def test_disruption_budgets_come_with_more_than_one_replica(chart, rendered):
     for scenario in ("small, nothing around it", "medium"):
         result = rendered(chart, scenario)

@@ -371,6 +371,18 @@ def test_the_namespace_dies_before_what_its_pods_need(environment_graph: Graph) 
         assert environment_graph.reaches("airflow-release", needed)
 
 
+def test_the_namespace_takes_restricted_pods_alone(environment_graph: Graph) -> None:
+    # https://kubernetes.io/docs/concepts/security/pod-security-admission/
+    labels = environment_graph.one("namespace-namespace").inputs["metadata"]["labels"]
+    assert {
+        mode: labels.get(f"pod-security.kubernetes.io/{mode}") for mode in ("enforce", "warn", "audit")
+    } == {
+        "enforce": "restricted",
+        "warn": "restricted",
+        "audit": "restricted",
+    }
+
+
 def test_order_of_a_deployment(environment_graph: Graph) -> None:
     order = [
         "metadata-database-instance",

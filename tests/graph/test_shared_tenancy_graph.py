@@ -25,9 +25,12 @@ def test_a_host_exports_what_tenants_read_and_never_the_masters_secret(cluster_g
     assert "master" not in json.dumps(exported)
 
 
-def test_a_hosts_namespace_does_not_keep_the_cluster(cluster_graph_of: Of) -> None:
+def test_a_hosts_namespace_does_not_keep_the_cluster_and_takes_restricted_pods_alone(
+    cluster_graph_of: Of,
+) -> None:
     labels = host(cluster_graph_of).one("host-namespace-namespace").inputs["metadata"]["labels"]
     assert "app.kubernetes.io/part-of" not in labels
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_a_host_meets_the_baseline(cluster_graph_of: Of) -> None:
