@@ -7,9 +7,15 @@ import json
 from collections.abc import Callable
 
 import pytest
+from edge_reasons import REASONS, left_over, without_reason
 from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, MIRROR, ZONES, Graph
 
 RUNNER = {"imageId": "ami-0123456789abcdef0", "roleArns": ["arn:aws:iam::123456789012:role/deployer"]}
+
+RUNNER_REASONS = {
+    ("runner-instance", "runner-session-manager"): "its agent registers once, when the instance starts",
+    ("runner-instance", "runner-assume-roles"): "who gets in by the agent works at once",
+}
 
 
 def test_exports_are_what_environments_read(cluster_graph: Graph) -> None:
@@ -233,6 +239,16 @@ def test_a_runner_has_no_open_port_and_may_only_assume_roles(
     assert statement["Action"] == "sts:AssumeRole"
     assert statement["Resource"] == RUNNER["roleArns"]
     assert graph.exports["runnerInstanceId"] == "runner-instance-id"
+
+
+@pytest.mark.parametrize("stack", CLUSTER_STACKS)
+def test_every_named_edge_with_a_runner_or_without_nat_has_a_reason(
+    stack: str, cluster_graph_of: Callable[..., Graph]
+) -> None:
+    runner = cluster_graph_of(stack, deployFrom=json.dumps({"runner": RUNNER}))
+    assert without_reason(runner, REASONS | RUNNER_REASONS) == set()
+    assert left_over([runner], RUNNER_REASONS) == set()
+    assert without_reason(cluster_graph_of(stack, nat="none", imageMirror=MIRROR)) == set()
 
 
 @pytest.mark.parametrize("stack", CLUSTER_STACKS)

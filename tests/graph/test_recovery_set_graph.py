@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from edge_reasons import without_reason
 from graph_recording import STACKS, Graph
 
 GraphOf = Callable[..., Graph]
@@ -79,6 +80,10 @@ def test_a_restored_ring_begins_with_the_old_keys_and_stays_secret(graph_of: Gra
     assert "restored" in ring.secret_inputs
     environment = graph.one("migration-job").inputs["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {"name": "ADMINISTRATOR_RENEWED", "value": "true"} in environment
+
+
+def test_every_named_edge_of_a_restored_environment_has_a_reason(graph_of: GraphOf) -> None:
+    assert without_reason(graph_of(STACKS[0], durability="persistent", database=RESTORED)) == set()
 
 
 def test_nothing_is_deleted_before_the_guard(graph_of: GraphOf) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from edge_reasons import REASONS, left_over, without_reason
 from graph_recording import CLUSTER_STACKS, HOST_OUTPUTS, STACKS, Graph
 
 from infra.database_endpoint import EXPORT
@@ -13,6 +14,13 @@ from policy.model import Level
 
 Of = Callable[..., Graph]
 SHARED = {"durability": "disposable", "database": '{"tenancy": "shared"}'}
+
+HOST_REASONS = {
+    ("host-namespace", "host-identity"): "the Job's pod uses its role while it dies",
+    ("host-administration", "host-namespace"): "its Job's pod mounts and names what the namespace holds",
+    ("host-administration-role", "host-administration-mounted-password"): "its Job's pod mounts it by name",
+    ("host-administration-secret-value", "host-administration-role"): "a tenant may use what it can read",
+}
 
 
 def host(cluster_graph_of: Of) -> Graph:
@@ -68,3 +76,10 @@ def test_the_administrations_password_is_secret_wherever_it_stands(cluster_graph
     graph = host(cluster_graph_of)
     assert graph.one("host-administration-secret-value").secret_inputs == {"secretString"}
     assert graph.one("host-administration-mounted-password").secret_inputs == {"stringData"}
+
+
+def test_every_named_edge_of_a_host_and_of_a_tenant_has_a_reason(cluster_graph_of: Of, graph_of: Of) -> None:
+    of_host = host(cluster_graph_of)
+    assert without_reason(of_host, REASONS | HOST_REASONS) == set()
+    assert left_over([of_host], HOST_REASONS) == set()
+    assert without_reason(graph_of(STACKS[0], **SHARED)) == set()
