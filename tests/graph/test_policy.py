@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from graph_recording import ROOT, STACKS, Graph, Registered
+from policy_spoils import CLUSTER, ENVIRONMENT, LINKS, Spoil, asked
 
 from policy.checks import CHECKS
 from policy.evaluate import evaluate, waivers
-from policy.model import Check, Level
+from policy.model import Check, Level, Program
 
 GraphOf = Callable[..., Graph]
 
@@ -54,97 +52,46 @@ def test_clusters(check: Check, cluster_graph: Graph) -> None:
         assert binding(cluster_graph.resources, ["persistent", "cluster"], check) == []
 
 
-# Row -> what to spoil: type of resource, path of its inputs, wrong value; or None to take the resource away.
-SPOILT: dict[int, tuple[str, str | None, Any]] = {
-    1: ("rds/instance", "publiclyAccessible", True),
-    2: ("rds/instance", "kmsKeyId", None),
-    3: ("rds/instance", "multiAz", False),
-    4: ("rds/instance", "monitoringInterval", 0),
-    5: ("rds/instance", "deletionProtection", False),
-    6: ("rds/instance", "enabledCloudwatchLogsExports", ["upgrade"]),
-    7: ("rds/instance", "iamDatabaseAuthenticationEnabled", False),
-    8: ("rds/instance", "backupRetentionPeriod", 6),
-    9: ("rds/instance", "autoMinorVersionUpgrade", False),
-    10: ("rds/instance", "copyTagsToSnapshot", False),
-    12: ("rds/eventSubscription", None, None),
-    13: ("rds/instance", "username", "postgres"),
-    14: ("rds/parameterGroup", "parameters", [{"name": "rds.force_ssl", "value": "0"}]),
-    15: ("rds/instance", "caCertIdentifier", "rds-ca-2019"),
-    16: ("rds/instance", "performanceInsightsKmsKeyId", None),
-    17: ("rds/instance", "finalSnapshotIdentifier", None),
-    18: ("rds/instance", "password", "planted"),
-    19: ("s3/bucketPublicAccessBlock", "ignorePublicAcls", False),
-    20: ("s3/bucketPolicy", None, None),
-    21: ("s3/bucketServerSideEncryptionConfiguration", None, None),
-    22: ("s3/bucketVersioning", None, None),
-    23: ("s3/bucketLifecycleConfiguration", None, None),
-    25: ("s3/bucketOwnershipControls", None, None),
-    26: ("s3/bucket", "forceDestroy", True),
-    33: ("vpc/securityGroupIngressRule", "cidrIpv4", "0.0.0.0/0"),
-    35: (
-        "iam/rolePolicy",
-        "policy",
-        '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "a"}]}',
-    ),
-    36: (
-        "iam/rolePolicy",
-        "policy",
-        '{"Statement": [{"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": "*"}]}',
-    ),
-    37: (
-        "iam/role",
-        "assumeRolePolicy",
-        '{"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}',
-    ),
-    38: ("secretsmanager/secret", "kmsKeyId", None),
-    39: ("kms/key", "enableKeyRotation", False),
-    40: ("cloudwatch/logGroup", "kmsKeyId", None),
-    45: ("helm.sh/v3", "values", {}),
-    46: ("providers:aws", "defaultTags", "{}"),
-}
-SPOILT_CLUSTER: dict[int, tuple[str, str | None, Any]] = {
-    # The routes of the public subnets, for all of them.
-    11: ("ec2/routeTableAssociation", "routeTableId", "network-public-routes-id"),
-    27: ("eks/cluster", "vpcConfig", {"endpointPrivateAccess": True, "endpointPublicAccess": True}),
-    28: ("eks/cluster", "version", "1.20"),
-    29: ("eks/cluster", "encryptionConfig", None),
-    30: ("eks/cluster", "enabledClusterLogTypes", ["api"]),
-    31: ("ec2/subnet", "mapPublicIpOnLaunch", True),
-    32: ("eks/cluster", "computeConfig", None),
-    34: ("ec2/flowLog", None, None),
-    41: ("ecr/repository", "imageTagMutability", "MUTABLE"),
-}
+def cases(of: dict[int, list[Spoil]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("row", "spoil"),
+        [
+            pytest.param(row, spoil, id=f"{row}: {spoil.says}")
+            for row, spoils in of.items()
+            for spoil in spoils
+        ],
+    )
 
 
-def spoil(program: list[Registered], type_: str, path: str | None, value: Any) -> list[Registered]:
-    met, result = False, []
-    for resource in program:
-        named = resource.type.startswith(f"aws:{type_}:") or type_ in (
-            resource.type.removeprefix("pulumi:"),
-            resource.type.removeprefix("kubernetes:").rsplit(":", 1)[0],
-        )
-        met |= named
-        if not named:
-            result.append(resource)
-        elif path is not None:
-            result.append(replace(resource, inputs={**copy.deepcopy(resource.inputs), path: value}))
-    assert met, type_
-    return result
+def found_in(program: Program, row: int) -> set[str]:
+    checks = [check for check in CHECKS if check.row == row]
+    return {found.text for found in evaluate(program, ["persistent"], checks)}
 
 
-@pytest.mark.parametrize("row", SPOILT)
-def test_a_check_finds_what_was_spoilt(row: int, graph_of: GraphOf) -> None:
+@cases(ENVIRONMENT)
+def test_a_check_finds_what_was_spoilt(row: int, spoil: Spoil, graph_of: GraphOf) -> None:
     program = graph_of(STACKS[0], **VARIANTS["persistent"]).resources
-    spoilt = spoil(program, *SPOILT[row])
-    checks = [check for check in CHECKS if check.row == row]
-    before = {found.text for found in evaluate(program, ["persistent"], checks)}
-    assert {found.text for found in evaluate(spoilt, ["persistent"], checks)} - before
+    assert found_in(spoil.of(program), row) - found_in(program, row)
 
 
-@pytest.mark.parametrize("row", SPOILT_CLUSTER)
-def test_a_check_finds_what_was_spoilt_of_a_cluster(row: int, cluster_graph: Graph) -> None:
-    checks = [check for check in CHECKS if check.row == row]
-    assert evaluate(spoil(cluster_graph.resources, *SPOILT_CLUSTER[row]), ["persistent"], checks)
+@cases(CLUSTER)
+def test_a_check_finds_what_was_spoilt_of_a_cluster(row: int, spoil: Spoil, cluster_graph: Graph) -> None:
+    program = cluster_graph.resources
+    assert found_in(spoil.of(program), row) - found_in(program, row)
+
+
+def test_everything_that_a_check_looks_at_is_spoilt_once(graph_of: GraphOf, cluster_graph: Graph) -> None:
+    environment = graph_of(STACKS[0], **VARIANTS["persistent"]).resources
+    for program, spoils in ((environment, ENVIRONMENT), (cluster_graph.resources, CLUSTER)):
+        for row, of_row in spoils.items():
+            changed = {path for spoil in of_row for path in spoil.paths}
+            looked_at = asked(program, [check for check in CHECKS if check.row == row])
+            assert {
+                path
+                for path in looked_at
+                if path.rpartition(" ")[2] not in LINKS
+                and not any(f"{path}.".startswith(f"{one}.") for one in changed)
+            } == set(), row
 
 
 def test_every_row_is_there_and_can_fail() -> None:
@@ -152,7 +99,7 @@ def test_every_row_is_there_and_can_fail() -> None:
     # 42 to 44 are of rendered manifests.
     assert rows == set(range(1, 47)) - {42, 43, 44}
     # Access logs are wanted by nobody.
-    assert rows - SPOILT.keys() - SPOILT_CLUSTER.keys() == {24}
+    assert rows - ENVIRONMENT.keys() - CLUSTER.keys() == {24}
 
 
 def test_the_page_has_every_row_with_its_level_and_files_that_exist() -> None:
