@@ -34,7 +34,8 @@ def rows(chosen: EnvironmentSettings, cluster: KnownCluster) -> list[Row]:
     try:
         described = dict(eks.describe_cluster(name=name)["cluster"])
     except (BotoCoreError, ClientError) as error:
-        refused = Row.judged("cluster", False, f"EKS was asked for {name} and said: {error}")
+        step = f"`aws eks describe-cluster --name {name}` has to answer, in {chosen.region}."
+        refused = Row.judged("cluster", False, f"EKS was asked for {name} and said: {error}", step)
         return [refused, *guarded("kubectl", lambda: preflight_versions.kubectl(None))]
     kubernetes = str(described["version"])
     return [
