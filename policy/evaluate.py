@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,10 +41,11 @@ class Finding:
     waiver: Waiver | None
 
 
-def waivers() -> list[Waiver]:
-    """Return the waivers of the file."""
+@cache
+def waivers() -> tuple[Waiver, ...]:
+    """Return the waivers of the file, which is read once."""
     entries = yaml.safe_load(WAIVERS.read_text(encoding="utf-8"))
-    return [Waiver(entry["check"], entry["class"], entry["name"], entry["reason"]) for entry in entries]
+    return tuple(Waiver(entry["check"], entry["class"], entry["name"], entry["reason"]) for entry in entries)
 
 
 def evaluate(program: Program, classes: Sequence[str], checks: Sequence[Check] = CHECKS) -> list[Finding]:
@@ -54,7 +56,8 @@ def evaluate(program: Program, classes: Sequence[str], checks: Sequence[Check] =
         classes: `persistent` or `disposable`, and `retiring` or `cluster` where they hold.
         checks: the checks to make.
     """
-    known, found = waivers(), []
+    known = waivers()
+    found: list[Finding] = []
     for check in checks:
         if check.level is Level.DURABLE and "persistent" not in classes:
             continue
