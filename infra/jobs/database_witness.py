@@ -1,8 +1,8 @@
 """Looks at the metadata database as an Airflow pod does; runs in one, and prints one JSON document.
 
-Usage: database_witness.py VARIABLE PLAIN_TEXT POOLER, with the pod's own environment; POOLER is the host name
-of PgBouncer, where there is one. It says how sessions are secured, and how the Variable lies in its table,
-which loses it then. No key or password is printed.
+What it is told comes by standard input, for there is a password in it: the arguments of `main` as JSON. It
+says how sessions are secured, and how the Variable lies in its table, which loses it then. No key or password
+is printed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from urllib.parse import parse_qs, urlsplit
 
 CONNECT_SECONDS = 10
 WRONG_NAME = "not-the-database.invalid"
+POOLER_OPTIONS = ("server_tls_sslmode", "server_tls_ca_file")
 
 
-def main(variable: str, plain: str, pooler: str) -> None:
-    """Print what was seen."""
+def main(variable: str, plain: str, pooler: str, poolers: dict[str, str], statistics: str) -> None:
+    """Print what was seen.
+
+    Args:
+        variable: name of the run's Variable.
+        plain: its text.
+        pooler: host name of PgBouncer's Service, whether there is one or not.
+        poolers: PgBouncer's pods -> their addresses.
+        statistics: URL by which a PgBouncer shows its statistics; empty where there is none.
+    """
     import psycopg2  # type: ignore[import-untyped]
 
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
@@ -31,8 +40,12 @@ def main(variable: str, plain: str, pooler: str) -> None:
         # asyncpg goes to the database itself.
         "async_ssl": option(os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC", ""), "ssl"),
     }
-    # A pooler opens the other sessions in the pods' place; what it verifies is in its own configuration.
-    if host != pooler:
+    # PgBouncers open the other sessions in the pods' place, and what they verify is their own business.
+    if host == pooler:
+        seen["poolers"] = {
+            pod: running_options(psycopg2, statistics, address) for pod, address in poolers.items()
+        }
+    else:
         seen |= {
             "sslmode": option(url, "sslmode"),
             "wrong_authority": attempt(psycopg2, url, sslrootcert=own_authority()),
@@ -60,6 +73,21 @@ def attempt(psycopg2: Any, url: str, **changed: str) -> str:
         known = ("certificate verify failed", "does not match host name")
         return next((reason for reason in known if reason in text), "failed otherwise")
     return "opened"
+
+
+def running_options(psycopg2: Any, statistics: str, address: str) -> dict[str, str]:
+    """How the PgBouncer at an address verifies the database: what it runs with, whatever its file says."""
+    try:
+        console = psycopg2.connect(statistics, hostaddr=address, connect_timeout=CONNECT_SECONDS)
+        # The console knows no transactions.
+        console.autocommit = True
+        with console.cursor() as cursor:
+            cursor.execute("SHOW CONFIG")
+            options = {row[0]: row[1] for row in cursor.fetchall()}
+        console.close()
+    except psycopg2.Error as error:
+        return {"error": str(error).strip()}
+    return {name: str(options.get(name, "absent")) for name in POOLER_OPTIONS}
 
 
 def own_authority() -> str:
@@ -121,4 +149,4 @@ def stored(cursor: Any, variable: str, plain: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(**json.load(sys.stdin))

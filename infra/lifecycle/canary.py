@@ -7,7 +7,7 @@ collected by `infra/lifecycle/canary_gather.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.canary_evidence import Evidence
@@ -22,13 +22,13 @@ HEALTH_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 DENIED = "AccessDeniedException"
 FORBIDDEN = 403
 
-# What the witness must see of a session that a pod of Airflow opens itself, and of one that PgBouncer opens.
+# What the witness must see of a session that a pod of Airflow opens itself, and of each PgBouncer.
 _DIRECT = {
     "sslmode": "verify-full",
     "wrong_authority": "certificate verify failed",
     "wrong_name": "does not match host name",
 }
-_POOLED = {"pooler_sslmode": "verify-full", "pooler_ca_file": DATABASE_CA_FILE}
+_POOLED = {"server_tls_sslmode": "verify-full", "server_tls_ca_file": DATABASE_CA_FILE}
 
 
 def judge(evidence: Evidence) -> list[Row]:
@@ -190,15 +190,18 @@ def _fernet_row(evidence: Evidence) -> Row:
 def _tls_row(evidence: Evidence) -> Row:
     """All of Airflow's sessions are encrypted, and a server without the right certificate gets none."""
     seen = evidence.database
+    poolers = seen.get("poolers")
     wanted = {
-        **(_POOLED if "pooler_sslmode" in seen else _DIRECT),
+        **(_DIRECT if poolers is None else {}),
         "async_ssl": "verify-full",
         "sessions_without_tls": 0,
     }
     wrong = {key: seen.get(key) for key, value in wanted.items() if seen.get(key) != value}
     if "tls" not in seen or seen["tls"] == "none":
         wrong["tls"] = seen.get("tls")
-    how = "by PgBouncer" if "pooler_sslmode" in seen else "another authority or host name is refused"
+    if poolers is not None:
+        wrong |= _pooler_faults(poolers)
+    how = "another authority or host name is refused" if poolers is None else f"by {len(poolers)} PgBouncer"
     good = f"{seen.get('tls')}, {seen.get('sessions')} sessions; {how}"
     bad = ", ".join(f"{key} is {value}" for key, value in wrong.items())
     return Row.judged(
@@ -207,6 +210,18 @@ def _tls_row(evidence: Evidence) -> Row:
         str(seen["error"]) if "error" in seen else bad or good,
         "`airflow-env up STACK` writes the database's URL again; `database.caBundle` names the authorities.",
     )
+
+
+def _pooler_faults(poolers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What PgBouncers, by their pods, run with that they may not."""
+    faults = {} if poolers else {"number of PgBouncers that serve": "0"}
+    for pod, options in poolers.items():
+        if "error" in options:
+            faults[f"answer of {pod}"] = options["error"]
+            continue
+        found = {key: options.get(key, "absent") for key in _POOLED}
+        faults |= {f"{key} of {pod}": value for key, value in found.items() if value != _POOLED[key]}
+    return faults
 
 
 def _database_row(evidence: Evidence) -> Row:

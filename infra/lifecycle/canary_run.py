@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import hmac
 import json
@@ -16,6 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra import jobs, naming
+from infra.chart_values import CONNECTION_KEY
 from infra.lifecycle import processes
 from infra.lifecycle.airflow_api import AirflowApi
 from infra.lifecycle.canary import DAG_ID, judge
@@ -26,7 +26,6 @@ from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Row
 from infra.settings_dag_parameters import CANARY_CONNECTION
 
-_PGBOUNCER_FILE = "/etc/pgbouncer/pgbouncer.ini"
 _WITNESS = Path(jobs.__file__).with_name("database_witness.py")
 
 
@@ -116,32 +115,34 @@ def _database_witness(access: ClusterAccess, deployment: str) -> Callable[[str, 
     A pod of its own would be one more that holds the database's URL.
     """
     script = _WITNESS.read_text(encoding="utf-8")
+    # What it is told follows the script: arguments would be seen in the pod's list of processes.
+    program = f"import sys; exec(sys.stdin.read({len(script)}))"
 
     def look(variable: str, plain: str) -> dict[str, Any]:
         pod = ("--stdin", f"deployment/{deployment}", "--container", "api-server")
-        command = access.command("exec", *pod, "--", "python", "-", variable, plain, naming.PGBOUNCER)
+        command = access.command("exec", *pod, "--", "python", "-c", program)
         try:
-            found = dict(json.loads(processes.output(command, stdin=script)))
-            if found["host"] == naming.PGBOUNCER:
-                found |= _pooler_verifies(access)
+            told = {"variable": variable, "plain": plain, **_told_of_poolers(access)}
+            return dict(json.loads(processes.output(command, stdin=script + json.dumps(told))))
         except (LifecycleError, ValueError, KeyError) as error:
             return {"error": f"no witness in a pod of {deployment}: {error}"}
-        return found
 
     return look
 
 
-def _pooler_verifies(access: ClusterAccess) -> dict[str, str]:
-    """How PgBouncer verifies the database, by the file that its pod has mounted; users are in another one."""
-    pod = (f"deployment/{naming.PGBOUNCER}", "--container", "pgbouncer")
-    text = processes.output(access.command("exec", *pod, "--", "cat", _PGBOUNCER_FILE))
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(text)
-    options = parser["pgbouncer"]
-    return {
-        "pooler_sslmode": options.get("server_tls_sslmode", "absent"),
-        "pooler_ca_file": options.get("server_tls_ca_file", "absent"),
-    }
+def _told_of_poolers(access: ClusterAccess) -> dict[str, Any]:
+    """What the witness needs to ask each PgBouncer: they need not run with the same options."""
+    selector = ",".join(f"{key}={value}" for key, value in naming.pod_labels("pgbouncer").items())
+    pods = access.json("get", "pods", "--selector", selector)["items"]
+    serving = {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods if _serves(pod)}
+    statistics = access.secret(naming.PGBOUNCER_STATISTICS_SECRET)[CONNECTION_KEY] if pods else ""
+    return {"pooler": naming.PGBOUNCER, "poolers": serving, "statistics": statistics}
+
+
+def _serves(pod: dict[str, Any]) -> bool:
+    """Whether a Service leads to the pod: one that starts or ends may give no answer."""
+    conditions = {item["type"]: item["status"] for item in pod["status"].get("conditions", [])}
+    return "deletionTimestamp" not in pod["metadata"] and conditions.get("Ready") == "True"
 
 
 def _object_reader(client: Any) -> Callable[[str], str | None]:

@@ -38,9 +38,9 @@ DATABASE = {
     "sessions_without_tls": 0,
     "variable": {"state": "encrypted"},
 }
+POOLER = {"server_tls_sslmode": "verify-full", "server_tls_ca_file": "/etc/rds-ca/ca.pem"}
 POOLED_DATABASE = {
-    "pooler_sslmode": "verify-full",
-    "pooler_ca_file": "/etc/rds-ca/ca.pem",
+    "poolers": {"airflow-pgbouncer-c3": POOLER, "airflow-pgbouncer-d4": POOLER},
     **{key: DATABASE[key] for key in ("async_ssl", "tls", "sessions", "sessions_without_tls", "variable")},
 }
 LARGE_XCOM = json.dumps({"nonce": NONCE, "filler": "xxxxxxxxx"})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canary_evidence import BUCKET, DATABASE, NONCE, POOLED_DATABASE, good_evidence, marker, source
+from canary_evidence import BUCKET, DATABASE, NONCE, POOLED_DATABASE, POOLER, good_evidence, marker, source
 
 from infra.lifecycle.airflow_api import TaskLog
 from infra.lifecycle.canary import judge
@@ -139,8 +139,12 @@ BROKEN: dict[str, list[Callable[[], Evidence]]] = {
         lambda: _database(wrong_name="opened"),
         lambda: _database(tls="none"),
         lambda: _database(sessions_without_tls=1),
-        lambda: _pooled(pooler_sslmode="require"),
-        lambda: _pooled(pooler_ca_file="absent"),
+        # One of them is enough.
+        lambda: _pooled(poolers={"c3": POOLER, "d4": {**POOLER, "server_tls_sslmode": "require"}}),
+        lambda: _pooled(poolers={"c3": {**POOLER, "server_tls_ca_file": ""}, "d4": POOLER}),
+        lambda: _pooled(poolers={"c3": POOLER, "d4": {"error": "timeout expired"}}),
+        lambda: _pooled(poolers={"c3": {}}),
+        lambda: _pooled(poolers={}),
         lambda: _pooled(async_ssl="disable"),
         lambda: _pooled(tls="none"),
         lambda: _pooled(sessions_without_tls=1),
