@@ -229,9 +229,13 @@ class DatabaseTenantProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Run the Job that makes role and database, or brings existing ones into shape."""
+        """Run the Job that makes role and database, or brings existing ones into shape.
+
+        The id is this life's own: a database that is dropped and made again has the same names.
+        """
         _run_tenant_job(str(props.get("createAction", "create")), props)
-        return CreateResult(f"{props['instanceResourceId']}/{props['database']}", dict(props))
+        life = secrets.token_hex(4)
+        return CreateResult(f"{props['instanceResourceId']}/{props['database']}/{life}", dict(props))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return what state holds; looking into the database needs a Job, which a refresh must not start."""

@@ -50,6 +50,7 @@ class DatabaseMigrationArgs:
     chart_version: str
     instance_resource_id: pulumi.Input[str]
     database: pulumi.Input[str]
+    """Identity of the database on the instance; see `DatabaseTenant.identity`."""
     administrator: AdministratorSettings | None
     """The first administrator, or None for none."""
     renew_administrator: bool

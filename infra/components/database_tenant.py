@@ -84,6 +84,8 @@ class DatabaseTenant(pulumi.ComponentResource):
 
     database: pulumi.Output[str]
     """Name of the database, once role and database are there."""
+    identity: pulumi.Output[str]
+    """Identity of role and database; another one when they are dropped and made again."""
 
     def __init__(
         self, name: str, args: DatabaseTenantArgs, opts: pulumi.ResourceOptions | None = None
@@ -108,7 +110,9 @@ class DatabaseTenant(pulumi.ComponentResource):
                 "connectionLimit": args.connection_limit,
                 "dropOnDelete": args.drop_on_delete,
             },
-            pulumi.ResourceOptions(parent=self, protect=args.protected),
+            # The names are the same in each life: what comes after must not be dropped with what was before.
+            pulumi.ResourceOptions(parent=self, protect=args.protected, delete_before_replace=True),
         )
         self.database = resource.database
+        self.identity = resource.id
         self.register_outputs({"database": self.database})

@@ -134,7 +134,7 @@ def database_migration(
         image=settings.airflow.image_reference,
         chart_version=settings.chart_version,
         instance_resource_id=database.resource_id,
-        database=tenant.database,
+        database=tenant.identity,
         administrator=plan.administrator,
         renew_administrator=settings.database.restore.wanted,
         canary=settings.canary,

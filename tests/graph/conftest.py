@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -24,11 +24,16 @@ def _chart_at_hand() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def graph_of(ca_bundle: Path) -> Callable[..., Graph]:
-    """Graph of an environment stack; keywords replace keys of its configuration."""
+    """Graph of an environment stack; keywords replace keys of its configuration.
+
+    `lives` has other identities of resources, by logical name.
+    """
     base = {stack: stack_configuration(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS}
 
     @cache
-    def recorded(stack: str, changes: tuple[tuple[str, str], ...], name: str) -> Graph:
+    def recorded(
+        stack: str, changes: tuple[tuple[str, str], ...], name: str, lives: tuple[tuple[str, str], ...]
+    ) -> Graph:
         configuration = base[stack] | {f"airflow:{key}": value for key, value in changes}
         return record(
             environment.deploy,
@@ -36,10 +41,13 @@ def graph_of(ca_bundle: Path) -> Callable[..., Graph]:
             stack_name=name,
             configuration=configuration,
             ca_bundle=ca_bundle,
+            lives=dict(lives),
         )
 
-    def graph(stack: str, name: str | None = None, **changes: str) -> Graph:
-        return recorded(stack, tuple(sorted(changes.items())), name or stack)
+    def graph(
+        stack: str, name: str | None = None, lives: Mapping[str, str] | None = None, **changes: str
+    ) -> Graph:
+        return recorded(stack, tuple(sorted(changes.items())), name or stack, tuple((lives or {}).items()))
 
     return graph
 

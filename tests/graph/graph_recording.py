@@ -137,7 +137,13 @@ def _zones(asked: dict[str, Any]) -> list[str]:
 
 
 class _Answers(mocks.Mocks):
-    """What AWS and Kubernetes would answer: inputs, and the attributes that the program reads."""
+    """What AWS and Kubernetes would answer: inputs, and the attributes that the program reads.
+
+    `lives` has other identities of resources, by logical name: made anew under the same names.
+    """
+
+    def __init__(self, lives: Mapping[str, str]) -> None:
+        self._lives = lives
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -153,7 +159,7 @@ class _Answers(mocks.Mocks):
         if args.typ == "aws:rds/instance:Instance":
             extra |= {
                 "address": "database.example",
-                "resourceId": "db-IDENTITY",
+                "resourceId": self._lives.get(args.name, "db-IDENTITY"),
                 "masterUserSecrets": [{"secretArn": "arn:aws:secretsmanager:::secret:master"}],
             }
         if args.typ.startswith("pulumi-python:dynamic/airflow:Random"):
@@ -167,7 +173,7 @@ class _Answers(mocks.Mocks):
                 "endpoint": CLUSTER_OUTPUTS["endpoint"],
                 "certificateAuthority": {"data": CLUSTER_OUTPUTS["certificateAuthority"]},
             }
-        return f"{args.name}-id", {**args.inputs, **extra}
+        return self._lives.get(args.name, f"{args.name}-id"), {**args.inputs, **extra}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
         if args.token == "aws:index/getAvailabilityZones:getAvailabilityZones":
@@ -189,8 +195,8 @@ class _Answers(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Answers())
+    def __init__(self, answers: _Answers) -> None:
+        super().__init__(answers)
         self.graph = Graph()
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
@@ -294,15 +300,17 @@ def record(
     stack_name: str,
     configuration: Mapping[str, Any],
     ca_bundle: Path,
+    lives: Mapping[str, str] | None = None,
 ) -> Graph:
     """Run `program` as `pulumi up` would, against the recorder; raises what the program raises."""
     texts = {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in configuration.items()
     }
-    recorder = _Recorder()
+    answers = _Answers(lives or {})
+    recorder = _Recorder(answers)
 
     async def run() -> None:
-        mocks.set_mocks(_Answers(), project=project, stack=stack_name, preview=False, monitor=recorder)
+        mocks.set_mocks(answers, project=project, stack=stack_name, preview=False, monitor=recorder)
         # Outputs that a unit test left belong to a loop that nobody runs any more; a program waits for all.
         settings.SETTINGS.outputs.clear()
         settings.set_root_resource(None)  # the mocks bring a stack of their own

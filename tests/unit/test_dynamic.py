@@ -97,6 +97,8 @@ def test_the_tenants_job_runs_on_create_and_drop(runs: list[list[str]]) -> None:
     assert created.outs is not None
     provider.delete(created.id, created.outs)
     assert runs == [["create"], ["drop"]]
+    # Made again under the same names, it is another database.
+    assert provider.create(dict(TENANT)).id != created.id
 
 
 def test_a_tenant_whose_instance_goes_too_is_left_for_the_final_snapshot(runs: list[list[str]]) -> None:
