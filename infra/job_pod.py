@@ -28,7 +28,7 @@ STAYS_WHERE_IT_IS: Final = {
     "karpenter.sh/do-not-disrupt": "true",
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
 }
-SCRIPTS: Final = ("database_tenant.py", "database_migration.py", "fernet_rotation.py")
+SCRIPTS: Final = ("airflow_users.py", "database_migration.py", "database_tenant.py", "fernet_rotation.py")
 
 
 def scripts() -> dict[str, str]:

@@ -1,11 +1,6 @@
-"""Migrates Airflow's database and makes the first administrator; runs in a Job, in the Airflow image.
+"""Migrates Airflow's database and has its first users made; runs in a Job, in the Airflow image.
 
-Environment variables, besides Airflow's own connection and keys:
-    ADMINISTRATOR_USERNAME, ADMINISTRATOR_EMAIL   the first administrator; without the first, none is made
-    ADMINISTRATOR_PASSWORD_FILE                   file with its password
-    ADMINISTRATOR_RENEWED                         "true": it gets this password also where it exists already
-    CANARY_USER, CANARY_ROLE                      the user that runs the canary DAG, and its role
-    CANARY_PASSWORD_FILE                          file with its password; without it, the user is removed
+Environment variables, besides Airflow's own connection and keys, and those of airflow_users.py beside it:
     SNAPSHOT_INSTANCE, SNAPSHOT_PREFIX            the RDS instance, and the beginning of its snapshots' names;
                                                   absent where data may be lost
     SNAPSHOT_REGION                               region of both
@@ -27,7 +22,6 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 ATTEMPTS = 30
@@ -38,21 +32,6 @@ IMAGE_INCOMPLETE = 5
 # A snapshot takes minutes; the Job's own limit ends a wait that is too long.
 SNAPSHOT_PAUSE_SECONDS = 10
 SNAPSHOT_NAMES = 100
-# What it takes to start the canary DAG, follow its run, and read its results and logs. Of this DAG alone: the
-# rights that name no DAG count for those that one may read or edit.
-# https://airflow.apache.org/docs/apache-airflow-providers-fab/stable/auth-manager/access-control.html
-CANARY_RIGHTS = (
-    ("can_read", "DAG:canary"),
-    ("can_edit", "DAG:canary"),
-    ("can_create", "DAG Runs"),
-    ("can_read", "DAG Runs"),
-    ("can_read", "Task Instances"),
-    ("can_read", "Task Logs"),
-    ("can_read", "XComs"),
-    ("can_read", "ImportError"),
-)
-# Airflow itself gives it to every role.
-RIGHT_OF_ALL = ("can_read", "Website")
 
 
 @dataclass(frozen=True)
@@ -74,6 +53,9 @@ def main() -> None:
     """Check image and revision, take a snapshot, migrate, make the users."""
     refuse_incomplete_image(filter(None, os.environ.get("REQUIRED_MODULES", "").split(",")))
     from airflow.providers_manager import ProvidersManager  # type: ignore[import-not-found]
+
+    # A neighbour in the Job's directory, where no package of ours is.
+    from airflow_users import make_users  # type: ignore[import-not-found]
 
     # Airflow's own commands do this first: providers bring defaults such as the auth manager's config file.
     ProvidersManager().initialize_providers_configuration()
@@ -249,74 +231,6 @@ def failure_text(error: BaseException, snapshot: str | None) -> str:
         f"The release that ran before is untouched. {kept} "
         "Mend the cause and deploy again, or restore; a downgrade does not bring lost rows back."
     )
-
-
-def make_users() -> None:
-    """Make the first administrator and the canary's user."""
-    from airflow.providers.fab.auth_manager.cli_commands.utils import (  # type: ignore[import-not-found]
-        get_application_builder,
-    )
-
-    with get_application_builder() as builder:
-        if "ADMINISTRATOR_USERNAME" in os.environ:
-            make_administrator(builder.sm)
-        make_canary_user(builder.sm)
-
-
-def make_administrator(manager: Any) -> None:
-    """Make the first administrator, unless a user of that name is there already."""
-    username, password = os.environ["ADMINISTRATOR_USERNAME"], secret_of("ADMINISTRATOR_PASSWORD_FILE")
-    if user := manager.find_user(username=username):
-        if os.environ.get("ADMINISTRATOR_RENEWED") == "true":
-            # A restored database knows the password of the environment that it comes from.
-            manager.reset_password(user.id, password)
-        print(f"administrator {username} is there already", flush=True)
-        return
-    role = manager.find_role("Admin")
-    if role is None:
-        sys.exit("Airflow has no role Admin; is core.auth_manager another one than FAB's?")
-    if not manager.add_user(
-        username, "First", "Administrator", os.environ["ADMINISTRATOR_EMAIL"], role, password
-    ):
-        sys.exit(f"Airflow refused to make the administrator {username}; its message is above.")
-    print(f"administrator {username} made", flush=True)
-
-
-def make_canary_user(manager: Any) -> None:
-    """Bring the canary's user, its password and its role into shape, or remove the user."""
-    username, role_name = os.environ["CANARY_USER"], os.environ["CANARY_ROLE"]
-    user = manager.find_user(username=username)
-    if "CANARY_PASSWORD_FILE" not in os.environ:
-        if user:
-            manager.session.delete(user)
-            manager.session.commit()
-            print(f"user {username} removed", flush=True)
-        return
-    role = canary_role(manager, role_name)
-    password = secret_of("CANARY_PASSWORD_FILE")
-    if user is None:
-        email = f"{username}@example.invalid"
-        user = manager.add_user(username, "Environment", "Canary", email, role, password)
-    else:
-        user.roles = [role]
-        manager.reset_password(user.id, password)
-    print(f"user {username} has the role {role_name}", flush=True)
-
-
-def canary_role(manager: Any, name: str) -> Any:
-    """The role with exactly its rights."""
-    role = manager.find_role(name) or manager.add_role(name)
-    for permission in list(role.permissions):
-        if (permission.action.name, permission.resource.name) not in (*CANARY_RIGHTS, RIGHT_OF_ALL):
-            manager.remove_permission_from_role(role, permission)
-    for action, resource in CANARY_RIGHTS:
-        manager.add_permission_to_role(role, manager.create_permission(action, resource))
-    return role
-
-
-def secret_of(variable: str) -> str:
-    """Content of the file that an environment variable names."""
-    return Path(os.environ[variable]).read_text(encoding="utf-8").strip()
 
 
 if __name__ == "__main__":
