@@ -41,8 +41,9 @@ class MetadataDatabaseArgs:
     timeout_minutes: int
     permissions_boundary: str | None
     persistent: bool
-    """Take a final snapshot, and keep automated backups after the end."""
+    """Take a final snapshot."""
     protected: bool
+    """Refuse to go; and where it is deleted all the same, keep its automated backups until they expire."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the instance besides the provider's; RDS copies them to its snapshots."""
 
@@ -184,7 +185,9 @@ class MetadataDatabase(pulumi.ComponentResource):
             "deletion_protection": args.protected,
             "skip_final_snapshot": not args.persistent,
             "final_snapshot_identifier": final,
-            "delete_automated_backups": not args.persistent,
+            # A planned end leaves the recovery set alone, with the final snapshot in it. Any other end is by
+            # somebody's hand: RDS keeps the backups then, until their retention ends.
+            "delete_automated_backups": not args.protected,
         }
 
     def _origin(self, snapshot: str | None) -> pulumi.Output[str]:

@@ -410,6 +410,11 @@ def test_performance_insights_are_told_as_they_were_asked_for(account: Account) 
     assert changed["DBInstance"]["PerformanceInsightsEnabled"] is False
 
 
+@pytest.mark.contract(
+    "rds",
+    "DeleteDBInstance with DeleteAutomatedBackups=false leaves retained backups; without it, none",
+    "https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html",
+)
 def test_deletion_needs_a_word_about_the_final_snapshot_and_leaves_it(account: Account) -> None:
     rds = account.client("rds")
     account.create_database("doomed", DeletionProtection=True)
@@ -420,13 +425,18 @@ def test_deletion_needs_a_word_about_the_final_snapshot_and_leaves_it(account: A
     rds.modify_db_instance(DBInstanceIdentifier="doomed", DeletionProtection=False)
     code, message = refusal(delete, DBInstanceIdentifier="doomed")
     assert (code, "FinalDBSnapshotIdentifier" in message) == ("InvalidParameterCombination", True)
-    delete(DBInstanceIdentifier="doomed", FinalDBSnapshotIdentifier="the-end")
+    listed = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="doomed")
+    [backup] = listed["DBInstanceAutomatedBackups"]
+    assert (backup["Status"], backup["BackupRetentionPeriod"]) == ("active", 1)
+    delete(DBInstanceIdentifier="doomed", FinalDBSnapshotIdentifier="the-end", DeleteAutomatedBackups=False)
     rds.get_waiter("db_instance_deleted").wait(
         DBInstanceIdentifier="doomed", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     snapshot = rds.describe_db_snapshots(DBSnapshotIdentifier="the-end")["DBSnapshots"][0]
     assert snapshot["Status"] == "available"
     assert not (account.identity.state_directory / "rds" / "doomed").exists()
+    listed = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="doomed")
+    assert [one["Status"] for one in listed["DBInstanceAutomatedBackups"]] == ["retained"]
     describe = account.client("secretsmanager").describe_secret
     assert refusal(describe, SecretId=secret)[0] == "ResourceNotFoundException"
 

@@ -191,6 +191,8 @@ def test_a_restore_of_a_final_snapshot_brings_data_and_the_old_password(account:
     rds.get_waiter("db_instance_deleted").wait(
         DBInstanceIdentifier="gone", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
+    backups = rds.describe_db_instance_automated_backups(DBInstanceIdentifier="gone")
+    assert backups["DBInstanceAutomatedBackups"] == []
     restore = {"DBInstanceIdentifier": "back", "DBSnapshotIdentifier": "last"}
     with pytest.raises(ClientError, match="ManageMasterUserPassword"):
         rds.restore_db_instance_from_db_snapshot(**restore, ManageMasterUserPassword=True)

@@ -7,6 +7,7 @@ from moto.rds.models import DBInstance
 
 from embedded.faults import durations
 from embedded.rds import instance_classes, modifications, storage
+from embedded.rds.automated_backups import AutomatedBackupOperations
 from embedded.rds.instance import (
     MANAGED_MASTER_MESSAGE,
     EmbeddedDbInstance,
@@ -19,7 +20,7 @@ from embedded.rds.snapshots import SnapshotOperations
 _NEEDS_RESTART = ("db_instance_class", "port")
 
 
-class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
+class EmbeddedRdsBackend(AutomatedBackupOperations, SnapshotOperations, ParameterGroupOperations):
     """RDS of one region. `jobs` is set once at start, before any request."""
 
     @property
@@ -50,9 +51,6 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         instance.busy_until = durations.done_at("rds", operation)
         self.jobs.submit(self.jobs.provision, instance)
         return instance
-
-    def create_auto_snapshot(self, db_instance_identifier: str, db_snapshot_identifier: str) -> Any:
-        """Automated backups are not emulated; moto would make a snapshot without data."""
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: Any) -> DBInstance:
         """ModifyDBInstance."""
@@ -168,7 +166,7 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         db_instance_identifier: str,
         final_db_snapshot_identifier: str | None = None,
         skip_final_snapshot: bool | None = False,
-        delete_automated_backups: bool | None = True,  # noqa: ARG002 - moto's signature
+        delete_automated_backups: bool | None = True,
     ) -> DBInstance:
         """DeleteDBInstance: gone once its server is and the final snapshot is made."""
         instance = self._instance(db_instance_identifier)
@@ -190,13 +188,16 @@ class EmbeddedRdsBackend(SnapshotOperations, ParameterGroupOperations):
         if final_db_snapshot_identifier:
             self._new_snapshot(instance, final_db_snapshot_identifier, None)
             instance.final_snapshot = final_db_snapshot_identifier
+        instance.keeps_backups = delete_automated_backups is False
         instance.status = "deleting"
         instance.busy_until = durations.done_at("rds", "DeleteDBInstance")
         self.jobs.submit(self.jobs.delete, instance)
         return instance
 
     def forget(self, instance: EmbeddedDbInstance) -> None:
-        """The end of a deletion: the record and the managed secret go."""
+        """The end of a deletion: the record and the managed secret go, and backups unless they are kept."""
+        if instance.keeps_backups:
+            self.retain_backups(instance)
         if self.databases.pop(instance.db_instance_identifier, None) and instance.manage_master_user_password:
             instance.master_user_secret.delete_secret()
 

@@ -50,6 +50,8 @@ class EmbeddedDbInstance(DBInstance):
         self.busy_until: datetime | None = None
         self.restore_from: str | None = None
         self.final_snapshot: str | None = None
+        # Whether its deletion leaves automated backups.
+        self.keeps_backups = False
         if self.storage_encrypted and self.kms_key_id in (None, "default_kms_key_id"):
             self.kms_key_id = backend.kms.describe_key("alias/aws/rds").arn
         if self.storage_type == "gp3":
@@ -67,7 +69,7 @@ class EmbeddedDbInstance(DBInstance):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Accounts that were saved before these were there.
-        self.__dict__.update({"applied_parameters": {}, "busy_until": None, **state})
+        self.__dict__.update({"applied_parameters": {}, "busy_until": None, "keeps_backups": False, **state})
 
     @property
     def performance_insights_enabled(self) -> bool:
