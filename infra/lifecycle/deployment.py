@@ -104,12 +104,14 @@ def down(stack: str, *, retire: bool = False) -> None:
     refuse_unsettled(stack, project)
     if not retire:
         refuse_protected(stack, project)
-    leaves = project.retained(stack)
+    leaves, keys = project.retained(stack), project.keys(stack)
     timings = Timings()
     _end(stack, project, timings)
     timings.print()
     if leaves:
         _print_recovery_set(stack)
+    else:
+        recovery_set.print_waiting(keys)
 
 
 def down_all(*, retire: bool = False) -> None:
@@ -130,13 +132,16 @@ def down_all(*, retire: bool = False) -> None:
     there = clusters.stacks() if (clusters.directory / "Pulumi.yaml").is_file() else []
     for cluster in there:
         refuse_unsettled_cluster(cluster, clusters)
-    timings = Timings()
+    timings, keys = Timings(), []
     for stack in stacks:
+        keys += project.keys(stack)
         _end(stack, project, timings)
     for cluster in there:
+        keys += clusters.keys(cluster)
         with timings.step(f"cluster {cluster}"):
             _destroy(clusters, cluster)
     timings.print()
+    recovery_set.print_waiting(keys)
 
 
 def _print_recovery_set(stack: str) -> None:

@@ -32,6 +32,8 @@ _LOCKED, _HOLDER = "the stack is currently locked by", ": created by "
 # Of the CLI's answer about a stack that its backend does not have.
 _UNKNOWN = "no stack named"
 
+_KMS_KEY = "aws:kms/key:Key"
+
 OnLine = Callable[[str], None]
 
 _QUICK_SECONDS = 120
@@ -122,6 +124,14 @@ class PulumiProject:
     def retained(self, stack: str) -> list[str]:
         """Names, as type::name, of resources that stay in the cloud when the stack goes."""
         return self._marked(stack, "retainOnDelete")
+
+    def keys(self, stack: str) -> list[str]:
+        """ARNs of the KMS keys that go with the stack: from then on each waits days for its deletion."""
+        return [
+            str(item["outputs"]["arn"])
+            for item in self.resources(stack)
+            if item.get("type") == _KMS_KEY and item.get("outputs") and not item.get("retainOnDelete")
+        ]
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """All resources of the state as it keeps them, secrets encrypted."""

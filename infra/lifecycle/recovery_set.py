@@ -6,12 +6,12 @@ Everything is found in AWS by its tags, so it is found when the stack is long go
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 from rich.table import Table
 
@@ -144,6 +144,24 @@ def _snapshots(region: str, deployment_id: str) -> list[Item]:
 
 def _date(moment: Any) -> str:
     return str(moment.strftime("%Y-%m-%d %H:%M"))
+
+
+def print_waiting(keys: Iterable[str]) -> None:
+    """Print until when each of these KMS keys (ARNs) waits for its deletion, where AWS tells it.
+
+    What is told of is gone already, so an answer that does not come is no failure.
+    """
+    for arn in keys:
+        kms: Any = boto3.client("kms", region_name=arn.split(":")[3])
+        name = f"KMS key {arn.rsplit('/', 1)[1]}"
+        try:
+            metadata = kms.describe_key(KeyId=arn)["KeyMetadata"]
+        except (BotoCoreError, ClientError) as error:
+            console.print(f"{name} waits for its deletion; until when is not known: {error}", markup=False)
+            continue
+        if metadata["KeyState"] == "PendingDeletion":
+            date = _date(metadata["DeletionDate"])
+            console.print(f"{name} waits for its deletion until {date}, and holds no name.", markup=False)
 
 
 def print_json(found: RecoverySet) -> None:

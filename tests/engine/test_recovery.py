@@ -124,6 +124,9 @@ def _there(account: Account) -> dict[str, set[str]]:
         "keys": {found["Arn"] for found in metadata if found["KeyManager"] == "CUSTOMER"},
         "aliases": names("kms", "list_aliases", "Aliases", "AliasName"),
         "secrets": names("secretsmanager", "list_secrets", "SecretList", "Name", IncludePlannedDeletion=True),
+        "backups": names(
+            "rds", "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups", "DbiResourceId"
+        ),
         "instances": names("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier"),
         "snapshots": names("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
         "subnet groups": names("rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"),
@@ -146,7 +149,24 @@ def _new(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, s
     return {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
 
 
-def test_an_environment_ends_as_planned_and_another_takes_up_its_data(stack: Stack, account: Account) -> None:
+def _assert_told(deployment_id: str, key: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """A deployment id left this key alone, which waits; each way to ask tells AWS's date."""
+    goes = key["DeletionDate"].strftime("%Y-%m-%d %H:%M")
+    found = recovery_set.find(REGION, deployment_id)
+    assert found.kept == ()
+    assert [(item.kind, item.name, item.date) for item in found.pending] == [("key", key["KeyId"], goes)]
+    capsys.readouterr()
+    recovery_set.print_json(found)
+    told = json.loads(capsys.readouterr().out)
+    assert told["pending"] == [{"kind": "key", "name": key["KeyId"], "date": goes}]
+    assert told["restorable"] == []
+    recovery_set.print_waiting([key["Arn"]])
+    assert f"{key['KeyId']} waits for its deletion until {goes}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_environment_ends_as_planned_and_another_takes_up_its_data(
+    stack: Stack, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = _there(account)
     old = stack("old", database={"multiAz": True})
     old.up()
@@ -200,6 +220,7 @@ def test_an_environment_ends_as_planned_and_another_takes_up_its_data(stack: Sta
     waiting = account.client("kms").describe_key(KeyId=restored["key"])["KeyMetadata"]
     assert waiting["KeyState"] == "PendingDeletion"
     assert gone == {**left, "keys": {key, restored["key"]}}
+    _assert_told(restored["deploymentId"], waiting, capsys)
 
     # What was kept does not stand in the way of the same name.
     again = stack("old")

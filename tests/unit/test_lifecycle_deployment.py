@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.lifecycle import checkout, cli, deployment
+from infra.lifecycle import checkout, cli, deployment, recovery_set
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import progress_line
 from infra.lifecycle.report import Row
@@ -253,6 +253,45 @@ def test_down_all_ends_environments_before_clusters(tmp_path: Path, monkeypatch:
         "cluster destroy shared",
         "cluster rm shared",
     ]
+
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333"
+GOES = datetime(2027, 3, 4, 5, 6, tzinfo=UTC)
+
+
+class Kms:
+    """KMS once the environments are gone: every key waits, or nothing is told of it."""
+
+    def __init__(self, tells: bool) -> None:
+        self.tells = tells
+
+    def describe_key(self, KeyId: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if not self.tells:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeKey")
+        return {"KeyMetadata": {"KeyId": KeyId, "KeyState": "PendingDeletion", "DeletionDate": GOES}}
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("every", [False, True], ids=["down", "down --all"])
+@pytest.mark.parametrize(("tells", "told"), [(True, "until 2027-03-04 05:06"), (False, "AccessDenied")])
+def test_the_key_that_waits_for_its_deletion_is_told_with_its_date(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    every: bool,
+    tells: bool,
+    told: str,
+) -> None:
+    key = {"urn": "urn:pulumi:a::b::aws:kms/key:Key::key", "type": "aws:kms/key:Key", "outputs": {"arn": KEY}}
+    exported = 0, json.dumps({"deployment": {"resources": [key]}})
+    table = {"stack ls": _listing("staging"), "stack export": exported}
+    cluster = {"stack ls": _listing(), "stack export": _exported(False)}
+    _pulumi(tmp_path, monkeypatch, {"root": table, "cluster": cluster})
+    monkeypatch.setattr(recovery_set.boto3, "client", lambda *_, **__: Kms(tells))
+    deployment.down_all() if every else deployment.down("staging")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "KMS key 11112222-3333 waits for its deletion" in said
+    assert told in said
 
 
 @pytest.mark.usefixtures("project")
