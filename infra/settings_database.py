@@ -121,7 +121,11 @@ class DatabaseSettings(Model):
     )
     multi_az: bool = Field(default=True, description="A standby in a second zone, with automatic failover.")
     backup_retention_days: int = Field(
-        default=14, ge=0, le=35, description="Days of automated backups (RDS: 0 to 35; 0 turns backups off)."
+        default=14,
+        ge=0,
+        le=35,
+        description="Days of automated backups (RDS: 0 to 35; 0 turns backups off); 14 or more where "
+        "durability is persistent.",
     )
     backup_window: DailyWindow = Field(
         default="02:00-03:00", description="Daily backup window, hh:mm-hh:mm in UTC."

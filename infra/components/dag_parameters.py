@@ -16,6 +16,8 @@ from infra.settings import ConnectionSettings, VariableSettings
 from infra.settings_dag_parameters import CANARY_CONNECTION
 
 PASSWORD_BYTES: Final = 24
+# Days; AWS allows 7 to 30. In it, what was removed by mistake is there to be restored.
+RECOVERY_WINDOW_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +30,16 @@ class DagParametersArgs:
     connections: Mapping[str, ConnectionSettings]
     canary: bool
     """Make a Connection with a random password, by which the canary sees that DAGs reach theirs."""
+    protected: bool
+    """Keep a removed secret for its recovery window."""
 
 
 class DagParameters(pulumi.ComponentResource):
     """A secret for each Variable and Connection, encrypted by the environment's key.
 
-    They have no recovery window, whatever the environment's durability: the stack file has their texts, and a
-    secret that waits for its deletion would keep its name from an entry that comes back.
+    A protected environment's have a recovery window, in which a removed one keeps its name: the entry comes
+    back by `airflow-env up`, which frees the name (see `infra/lifecycle/parameter_secrets.py`). Without
+    protection there is no window, so the names are free for another environment of the same name.
     """
 
     TOKEN: Final = "airflowinfra:index:DagParameters"  # noqa: S105 - a type token
@@ -46,7 +51,7 @@ class DagParameters(pulumi.ComponentResource):
         self, name: str, args: DagParametersArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(self.TOKEN, name, None, opts)
-        self._name, self._key_arn = name, args.key_arn
+        self._name, self._args = name, args
         arns = {}
         for variable, entry in args.variables.items():
             secret = args.names.variable_secret(variable)
@@ -65,8 +70,8 @@ class DagParameters(pulumi.ComponentResource):
         secret = aws.secretsmanager.Secret(
             f"{self._name}-{role}",
             name=secret_name,
-            kms_key_id=self._key_arn,
-            recovery_window_in_days=0,
+            kms_key_id=self._args.key_arn,
+            recovery_window_in_days=RECOVERY_WINDOW_DAYS if self._args.protected else 0,
             opts=child,
         )
         aws.secretsmanager.SecretVersion(

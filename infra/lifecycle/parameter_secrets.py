@@ -1,4 +1,4 @@
-"""Secrets of Variables and Connections that somebody deleted by hand, and that wait for their deletion.
+"""Secrets of Variables and Connections that wait for their deletion: removed entries, or somebody's hand.
 
 Their names would block the next deployment: AWS makes no secret of such a name. The texts are in the stack
 file, so nothing is lost when a name is set free.
@@ -37,7 +37,7 @@ def settle(
         region: region of the environment.
         wanted: names of the secrets that the next deployment has.
         ids_in_state: reads the ids in the stack's state, where the id of a secret is its ARN.
-        say: prints a line for each secret, with the date at which it was deleted.
+        say: prints a line for each secret, with the date that AWS gives for its deletion.
     """
     client = boto3.client("secretsmanager", region_name=region)
     waiting = list(_waiting(client, wanted))
@@ -46,10 +46,10 @@ def settle(
         date = secret["DeletedDate"].date().isoformat()
         if secret["ARN"] in known:
             client.restore_secret(SecretId=secret["ARN"])
-            say(f"secret {secret['Name']} was deleted on {date}, and is back")
+            say(f"secret {secret['Name']} waited for its deletion ({date}), and is back")
         else:
             client.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
-            say(f"secret {secret['Name']} was deleted on {date}, and its name is free again")
+            say(f"secret {secret['Name']} waited for its deletion ({date}), and its name is free again")
 
 
 def _waiting(client: Any, wanted: Collection[str]) -> Iterable[dict[str, Any]]:

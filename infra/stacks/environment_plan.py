@@ -185,6 +185,7 @@ class EnvironmentPlan:
             variables=self.settings.variables,
             connections=self.settings.connections,
             canary=self.settings.canary,
+            protected=self.settings.protected,
         )
 
     def identity(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -30,7 +31,7 @@ DagParameters("parameters", DagParametersArgs(
     key_arn=key.arn,
     variables={{name: VariableSettings.model_validate(value) for name, value in {variables!r}.items()}},
     connections={{name: ConnectionSettings.model_validate(value) for name, value in {connections!r}.items()}},
-    canary=False), pulumi.ResourceOptions(provider=provider))
+    canary=False, protected={protected!r}), pulumi.ResourceOptions(provider=provider))
 pulumi.export("key", key.arn)
 """
 VARIABLES = {"schema": {"value": "planted-variable"}}
@@ -38,8 +39,13 @@ CONNECTIONS = {"warehouse": {"type": "postgres", "password": "planted-password",
 SECRETS = {text: text for text in ("planted-variable", "planted-old", "planted-password")}
 
 
-def program(variables: dict[str, Any] | None = None, connections: dict[str, Any] | None = None) -> str:
-    return PROGRAM.format(variables=variables or {}, connections=connections or {})
+def program(
+    variables: dict[str, Any] | None = None,
+    connections: dict[str, Any] | None = None,
+    *,
+    protected: bool = False,
+) -> str:
+    return PROGRAM.format(variables=variables or {}, connections=connections or {}, protected=protected)
 
 
 def secrets(cloud: Cloud) -> dict[str, dict[str, Any]]:
@@ -85,24 +91,46 @@ def test_parameters_come_go_and_come_back(new_project: Callable[[str], Project],
     assert set(secrets(cloud)) == {"team/partner"}
 
 
-@pytest.mark.parametrize("refreshed", [False, True], ids=["state has it", "state has forgotten it"])
 def test_a_parameter_that_was_deleted_by_hand_comes_back(
-    new_project: Callable[[str], Project], cloud: Cloud, refreshed: bool
+    new_project: Callable[[str], Project], cloud: Cloud
 ) -> None:
-    """AWS keeps its name for days; `airflow-env up` brings it back, or frees the name, before it deploys."""
+    """AWS keeps its name for days; `airflow-env up` brings it back before it deploys."""
     project = new_project(program(VARIABLES))
     project.up()
     name = f"{PREFIX}/variables/schema"
     client = boto3.client("secretsmanager", region_name=REGION)
     client.delete_secret(SecretId=name, RecoveryWindowInDays=30)
-    if refreshed:
-        project.refresh()
     said: list[str] = []
     parameter_secrets.settle(REGION, {name}, lambda: _ids(project), said.append)
     project.up()
     assert text(cloud, "variables/schema") == "planted-variable"
     assert [name in line for line in said] == [True]
     assert project.refresh().keys() == {"same"}
+
+
+def test_a_removed_parameter_waits_where_it_is_protected_and_can_come_back(
+    new_project: Callable[[str], Project], cloud: Cloud
+) -> None:
+    """A removed one is in no state any more; `airflow-env up` frees its name before it deploys."""
+    project = new_project(program(VARIABLES, protected=True))
+    project.up()
+    name = f"{PREFIX}/variables/schema"
+    project.write(program(protected=True))
+    before = datetime.now(UTC)
+    project.up()
+    waits = secrets(cloud)[name]["DeletedDate"] - before
+    assert abs(waits - timedelta(days=7)) < timedelta(minutes=5)
+    project.write(program({"schema": {"value": "planted-new"}}, protected=True))
+    said: list[str] = []
+    parameter_secrets.settle(REGION, {name}, lambda: _ids(project), said.append)
+    project.up()
+    assert text(cloud, "variables/schema") == "planted-new"
+    assert [name in line for line in said] == [True]
+    # A planned end leaves nothing that holds the name.
+    project.write(program({"schema": {"value": "planted-new"}}))
+    project.up()
+    project.destroy()
+    assert name not in secrets(cloud)
 
 
 def test_what_the_next_deployment_does_not_have_stays_deleted(cloud: Cloud, monkeypatch: Any) -> None:

@@ -127,7 +127,7 @@ ENVIRONMENT: dict[int, list[Spoil]] = {
     5: [put(DB, "deletionProtection", False)],
     6: [put(DB, "enabledCloudwatchLogsExports", _unnamed(name)) for name in ("postgresql", "upgrade")],
     7: [put(DB, "iamDatabaseAuthenticationEnabled", False)],
-    8: [put(DB, "backupRetentionPeriod", 6), put(DB, "backupRetentionPeriod", None)],
+    8: [put(DB, "backupRetentionPeriod", 13), put(DB, "backupRetentionPeriod", None)],
     9: [put(DB, "autoMinorVersionUpgrade", False)],
     10: [put(DB, "copyTagsToSnapshot", False)],
     12: [

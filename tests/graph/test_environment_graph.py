@@ -101,7 +101,7 @@ def test_inventory(stack: str, durability: str, graph_of: GraphOf) -> None:
 
 
 # A database that is allowed with every durability.
-DATABASE = '{"backupRetentionDays": 7}'
+DATABASE = '{"backupRetentionDays": 14}'
 
 
 def test_stacks_are_one_graph(graph_of: GraphOf) -> None:
@@ -189,7 +189,9 @@ def test_retirement_lifts_protection_and_keeps_the_final_snapshot(graph_of: Grap
     graph = graph_of(STACKS[0], durability="persistent", database=DATABASE, retire="true")
     assert [resource.name for resource in graph.resources if resource.protect] == []
     before, after = (found.one("metadata-database-instance").inputs for found in (kept, graph))
-    assert after == before | {"deletionProtection": False}
+    assert after["skipFinalSnapshot"] is False
+    # RDS would keep backups beside the recovery set.
+    assert after == before | {"deletionProtection": False, "deleteAutomatedBackups": True}
     assert graph.one("encryption-key").retain_on_delete is True
 
 
@@ -326,8 +328,6 @@ def test_parameters_become_secrets_where_airflow_looks(graph_of: GraphOf) -> Non
         f"{prefix}/{name}"
         for name in ("variables/schema", "variables/old", "connections/warehouse", "connections/canary")
     }
-    # A window would keep the name from an entry that comes back.
-    assert {found.inputs["recoveryWindowInDays"] for found in kept.values()} == {0}
     assert {found.inputs["kmsKeyId"] for found in kept.values()} == {"arn:aws:mock:::encryption-key"}
     assert all(graph.reaches("airflow-release", found.name) for found in kept.values())
     # The backend's own words for the fields, and numbers as numbers.
@@ -340,6 +340,26 @@ def test_parameters_become_secrets_where_airflow_looks(graph_of: GraphOf) -> Non
         "extra": {"token": "planted-token"},
     }
     assert graph.one("dag-parameters-variable-old-text").inputs["secretString"] == "text-of-old"
+
+
+@pytest.mark.parametrize(
+    ("life", "days"),
+    # A planned end frees the names for the next environment of the same name.
+    [
+        ({"durability": "persistent"}, 7),
+        ({"durability": "persistent", "retire": "true"}, 0),
+        ({"durability": "disposable"}, 0),
+    ],
+    ids=["persistent", "retired", "disposable"],
+)
+def test_removed_parameters_wait_where_data_must_not_be_lost(
+    life: dict[str, str], days: int, graph_of: GraphOf
+) -> None:
+    graph = graph_of(STACKS[0], **life, database="{}")
+    found = [
+        one for one in graph.of("aws:secretsmanager/secret:Secret") if one.name.startswith("dag-parameters-")
+    ]
+    assert [secret.inputs["recoveryWindowInDays"] for secret in found] == [days]
 
 
 def test_texts_of_parameters_are_secret_although_the_stack_file_has_them_in_plain(graph_of: GraphOf) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from graph_recording import ROOT, STACKS, Graph, Registered
@@ -112,6 +114,19 @@ def test_the_page_has_every_row_with_its_level_and_files_that_exist() -> None:
     for _, _, _, where, test in table:
         for file in (text.strip("` ") for text in f"{where},{test}".split(",")):
             assert file == "-" or (ROOT / file.split("::")[0]).is_file(), file
+
+
+@pytest.mark.parametrize("spoilt", [{}, {"recoveryWindowInDays": 0}], ids=["rotation", "window"])
+def test_another_secret_is_not_waived_with_those_that_the_file_names(
+    graph_of: GraphOf, spoilt: dict[str, Any]
+) -> None:
+    program = graph_of(STACKS[0], **VARIANTS["persistent"]).resources
+    kept = next(found for found in program if found.name == "recovery-set-fernet-keys")
+    checks = [check for check in CHECKS if check.row == 38]
+    assert [found for check in checks for found in binding([kept], ["persistent"], check)] == []
+    other = replace(kept, name="another", inputs={**kept.inputs, **spoilt})
+    found = [text for check in checks for text in binding([other], ["persistent"], check)]
+    assert len(found) == 1 + len(spoilt)
 
 
 def test_no_waiver_is_left_over(graph_of: GraphOf, cluster_graph: Graph) -> None:

@@ -18,8 +18,12 @@ class AutomatedBackupOperations(RDSBackend):
     def create_auto_snapshot(self, db_instance_identifier: str, db_snapshot_identifier: str) -> Any:
         """moto would make a snapshot without data."""
 
-    def automated_backups(self, db_instance_identifier: str | None) -> list[dict[str, Any]]:
-        """Return those of living instances, and what is retained of deleted ones, as the API shows them."""
+    def describe_db_instance_automated_backups(
+        self, db_instance_identifier: str | None = None, **other: Any
+    ) -> Any:
+        """DescribeDBInstanceAutomatedBackups: of living instances, and what is retained of deleted ones."""
+        if unknown := sorted(other.keys() - {"max_records"}):
+            raise NotImplementedError(f"DescribeDBInstanceAutomatedBackups by {', '.join(unknown)}")
         now = datetime.now(UTC)
         living = [_backup(one, "active", now) for one in self.databases.values() if _days(one)]
         retained = [one for one in self._retained.values() if _expires(one) > now]

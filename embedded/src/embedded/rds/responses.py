@@ -30,14 +30,6 @@ class EmbeddedRdsResponse(RDSResponse):
         }
         return ActionResult({"DBEngineVersions": [entry] if fits else []})
 
-    def describe_db_instance_automated_backups(self) -> ActionResult:
-        """DescribeDBInstanceAutomatedBackups: of one name, or all; moto drops what was asked for."""
-        unknown = set(self.params) - {"DBInstanceIdentifier", "MaxRecords"}
-        if unknown:
-            raise NotImplementedError(f"DescribeDBInstanceAutomatedBackups by {', '.join(sorted(unknown))}")
-        found = self.backend.automated_backups(self.params.get("DBInstanceIdentifier"))  # type: ignore[attr-defined]
-        return ActionResult({"DBInstanceAutomatedBackups": found})
-
     def reset_db_parameter_group(self) -> ActionResult:
         """ResetDBParameterGroup."""
         name = self.params["DBParameterGroupName"]
