@@ -7,10 +7,17 @@ since making one that is there brings it into shape; only helm's half-made revis
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infra import naming
-from infra.lifecycle import checkout, deployment, environments, half_made_release, known_cluster
+from infra.lifecycle import (
+    checkout,
+    deployment,
+    environments,
+    half_made_release,
+    known_cluster,
+    still_coming,
+)
 from infra.lifecycle.cluster_access import cluster_access
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id, is_listed
@@ -158,15 +165,21 @@ def reconcile(project: PulumiProject, stack: str, *, region: str, deployment_id:
     """Import what exists of the resources that a run began to make, forget the others, refresh all.
 
     Raises:
-        LifecycleError: the refresh failed.
+        LifecycleError: AWS is still making one of them, or the refresh failed.
     """
     known = project.ids(stack)
+    pending = project.pending_creates(stack)
     imports: dict[str, str] = {}
-    for item in project.pending_creates(stack):
+    for item in pending:
         found = _found(item, Surroundings(region, deployment_id, {*known, *imports.values()}))
         if found is not None:
             imports[item.urn] = found
         console.print(f"  {_sentence(item, found)}", markup=False)
+    # Before anything is taken in: who comes back after an end of patience finds all as it was.
+    _wait_for(
+        [(item, imports[item.urn]) for item in pending if item.urn in imports],
+        Surroundings(region, deployment_id, known),
+    )
     project.adopt(stack, imports)
     project.refresh(stack, deployment.progress())
 
@@ -175,7 +188,7 @@ def sweep(project: PulumiProject, stack: str, *, region: str, deployment_id: str
     """Take what the program would make, and what is there with the stack's tag, into the state.
 
     Raises:
-        LifecycleError: the preview or the refresh failed.
+        LifecycleError: AWS is still making one of them, or the preview or the refresh failed.
     """
     for _ in range(ROUNDS):
         around = Surroundings(region, deployment_id, project.ids(stack))
@@ -184,8 +197,16 @@ def sweep(project: PulumiProject, stack: str, *, region: str, deployment_id: str
             console.print(f"  {item.pending.name}: is there as {id_}, taken in", markup=False)
         if not lost:
             return
+        _wait_for([(item.pending, id_) for item, id_ in lost], around)
         project.take_in(stack, lost)
         project.refresh(stack, deployment.progress())
+
+
+def _wait_for(items: Sequence[tuple[PendingCreate, str]], around: Surroundings) -> None:
+    for item, id_ in items:
+        if still_coming.comes_later(item.type):
+            console.print(f"  {item.name}: waiting until AWS has made {id_}", markup=False)
+            still_coming.wait(item, id_, around)
 
 
 def _found(item: PendingCreate, around: Surroundings) -> str | None:
