@@ -15,7 +15,8 @@ from bare_control_plane import bare_control_plane
 from embedded.errors import EmbeddedError
 from embedded.setup import Toolchain, toolchain
 from kubernetes_plugin_world import World, new_world
-from stack_file import stack_with_host
+from places import processes_meanwhile
+from stack_file import plant, stack_with_host
 from witness import (
     DOWN_SECONDS,
     ROOT,
@@ -44,9 +45,11 @@ def environment() -> Iterator[Environment]:
 
 
 def _deployed() -> Iterator[Environment]:
-    before, files = residue.take(), checkout_files()
+    before = residue.take()
     try:
-        ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)
+        planted, files = plant(), checkout_files()
+        with processes_meanwhile() as processes:
+            ended = run("airflow-env", "up", STACK, seconds=UP_SECONDS)
         said = ended.stdout + ended.stderr
         print(said)
         if ended.returncode != 0:
@@ -54,7 +57,7 @@ def _deployed() -> Iterator[Environment]:
             end = "\n".join(said.splitlines()[-25:])
             pytest.fail(f"airflow-env up {STACK} failed:\n{end}\n{diagnosis()}", pytrace=False)
         outputs = parsed("pulumi", "stack", "output", "--json", "--stack", STACK)
-        yield Environment(STACK, outputs, said, before, files)
+        yield Environment(STACK, outputs, said, before, files, planted, processes)
     finally:
         if STACK in stacks():
             run("airflow-env", "down", STACK, seconds=DOWN_SECONDS)

@@ -6,10 +6,42 @@ import base64
 import gzip
 import json
 import os
+import threading
 import urllib.parse
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from witness import Environment, run
+import boto3
+from environment_access import bucket_keys
+from witness import Environment, run, succeed
+
+# A program that lives shorter may be missed.
+LOOK_SECONDS = 0.2
+
+
+def manifests(environment: Environment) -> dict[str, str]:
+    """Kind -> all texts of its objects in the environment's namespace, for every kind that can be listed."""
+    kinds = succeed("kubectl", "api-resources", "--namespaced", "--verbs", "list", "--output", "name").split()
+    texts = defaultdict(list)
+    for item in json.loads(environment.kubectl("get", ",".join(kinds), "--output", "json"))["items"]:
+        texts[item["kind"]] += _texts(item)
+    return {kind: "\n".join(found) for kind, found in texts.items()}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Keys and values of a document, without the escapes of a format."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    else:
+        yield str(value)
 
 
 def helm_release(environment: Environment) -> str:
@@ -44,12 +76,39 @@ def logs(environment: Environment) -> str:
     )
 
 
-def process_list() -> str:
-    """Arguments of all processes of this machine, those of the pods too."""
-    texts = []
+def bucket(environment: Environment) -> str:
+    """What the environment's bucket holds: logs of tasks, and large XComs."""
+    s3, name = boto3.client("s3"), environment.outputs["logsBucket"]
+    bodies = [s3.get_object(Bucket=name, Key=key)["Body"].read() for key in bucket_keys(name)]
+    assert bodies
+    return "\n".join(body.decode(errors="replace") for body in bodies)
+
+
+def process_list() -> set[str]:
+    """Arguments of each process of this machine, those of the pods too."""
+    texts = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            texts.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            texts.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:
             continue
-    return "\n".join(texts)
+    return texts
+
+
+@contextmanager
+def processes_meanwhile() -> Iterator[set[str]]:
+    """Yield a set that grows by the arguments of every process that is seen until the end."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            seen.update(process_list())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        looking.join()

@@ -76,15 +76,12 @@ def test_manifests_and_state_do_not_know_the_embedded_cloud(environment: Environ
     for stack in stacks(ROOT / "cluster"):
         exported = ("pulumi", "stack", "export", "--show-secrets", "--stack", stack)
         texts[f"state of cluster {stack}"] = succeed(*exported, directory=ROOT / "cluster")
-    kinds = succeed("kubectl", "api-resources", "--namespaced", "--verbs", "list", "--output", "name").split()
-    for kind in kinds:
-        # Pods carry what admission put there; events quote pods.
-        if kind in ("pods", "events", "events.events.k8s.io"):
-            continue
-        texts[kind] = environment.kubectl("get", kind, "--output", "yaml")
+    texts |= places.manifests(environment)
+    # Pods carry what admission put there; events quote pods.
+    for kind in ("Pod", "Event"):
+        texts.pop(kind, None)
     texts["helm release"] = places.helm_release(environment)
-    assert "secrets" in texts
-    assert "deployments.apps" in texts
+    assert {"Secret", "Deployment"} <= texts.keys()
     assert [name for name, text in texts.items() if address.search(text)] == []
     assert [name for name, text in texts.items() if "AWS_ENDPOINT_URL" in text] == []
 
@@ -96,10 +93,16 @@ def test_pods_are_told_where_aws_is(environment: Environment) -> None:
 
 
 def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
-    """Every value of the namespace's Secrets, as it is and encoded, against all that is not a Secret."""
+    """Every value of the namespace's Secrets and of the stack file, against all that is not a Secret.
+
+    What the stack file has for DAGs is in Secrets Manager alone, not even in a Secret.
+    """
+    assert {name: _of_dags(environment, name) for name in environment.planted} == environment.planted
     values = _secret_values(environment)
     # Fernet, API and JWT keys, two passwords, two URLs.
     assert len(values) >= 7
+    manifests = places.manifests(environment)
+    assert planted.found(environment.planted, {"Secrets": manifests["Secret"]}) == []
     searched = {
         "state": succeed("pulumi", "stack", "export", "--stack", environment.stack),
         "files of the state backend": places.state_files(),
@@ -107,11 +110,13 @@ def test_secrets_are_nowhere_in_plain(environment: Environment) -> None:
         "what up printed": environment.said,
         "release": places.helm_release(environment),
         "logs of pods": places.logs(environment),
-        "process list": places.process_list(),
+        "bucket": places.bucket(environment),
+        "process list": "\n".join(places.process_list()),
+        "processes during up": "\n".join(environment.processes),
+        **{kind: text for kind, text in manifests.items() if kind != "Secret"},
     }
-    for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
-        searched[kind] = environment.kubectl("get", kind, "--output", "yaml")
-    assert planted.found(values, searched) == []
+    assert {"ConfigMap", "Deployment", "Job", "Pod", "Event"} <= searched.keys()
+    assert planted.found({**values, **environment.planted}, searched) == []
 
 
 def test_the_administrators_password_opens_airflow_and_another_does_not(environment: Environment) -> None:
@@ -288,6 +293,14 @@ def test_down_all_leaves_what_was_there_before(environment: Environment) -> None
 def _naming(name: str, found: dict[str, list[str]]) -> dict[str, list[str]]:
     named = {place: [line for line in lines if name in line] for place, lines in found.items()}
     return {place: lines for place, lines in named.items() if lines}
+
+
+def _of_dags(environment: Environment, name: str) -> str:
+    """The secret text of a Variable or Connection as Secrets Manager has it."""
+    found = boto3.client("secretsmanager").get_secret_value(
+        SecretId=f"{environment.outputs['secretsPrefix']}/{name}"
+    )["SecretString"]
+    return str(json.loads(found)["password"]) if name.startswith("connections/") else found
 
 
 def _secret_values(environment: Environment) -> dict[str, str]:

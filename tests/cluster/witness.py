@@ -66,6 +66,10 @@ class Environment:
     before: Listing
     """Everything that was there, without its cluster."""
     checkout_before: str
+    planted: dict[str, str]
+    """Secrets of the stack file, by the names that they get below the environment's prefix."""
+    processes: set[str]
+    """Arguments of the processes that were seen while `airflow-env up` ran."""
 
     @property
     def namespace(self) -> str:
