@@ -1,13 +1,15 @@
-"""Ways into a living environment besides the commands: Airflow's API and the bucket."""
+"""Ways into a living environment besides the commands: Airflow's API, its database and the bucket."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 from witness import ROOT, STACK, Environment
@@ -52,6 +54,24 @@ def opened(stack: str) -> Iterator[tuple[str, str]]:
                 assert process.wait(timeout=60) == 0
             finally:
                 process.kill()
+
+
+# The last statement's rows, if it has any.
+_SQL = """
+import json, os, sys, psycopg2
+connection = psycopg2.connect(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+with connection, connection.cursor() as cursor:
+    for statement in sys.argv[1:]: cursor.execute(statement)
+    print(json.dumps(cursor.fetchall() if cursor.description else []))
+"""
+
+
+def sql(environment: Environment, *statements: str) -> list[list[Any]]:
+    """Run statements as Airflow's own role, in a pod that has its login; the last one's rows."""
+    pod = ("exec", "deployment/airflow-api-server", "--container", "api-server")
+    said = environment.kubectl(*pod, "--", "python", "-c", _SQL, *statements)
+    rows: list[list[Any]] = json.loads(said)
+    return rows
 
 
 def bucket_keys(bucket: str) -> set[str]:

@@ -88,7 +88,7 @@ def _says(
     environment: Environment, metadata: dict[str, Any], program: str, given: Any, **options: str
 ) -> Any:
     pod = "access-probe"
-    overrides = json.dumps(_pod(environment, metadata, [program, json.dumps(given)], **options))
+    overrides = json.dumps(pod_of_airflow(environment, metadata, [program, json.dumps(given)], **options))
     kubectl = ("kubectl", "--namespace", metadata["namespace"])
     succeed(*kubectl, "run", pod, "--image", "unused", "--overrides", overrides)
     try:
@@ -100,7 +100,7 @@ def _says(
     return json.loads(next(line for line in lines if line.startswith("SAID "))[5:])
 
 
-def _pod(
+def pod_of_airflow(
     environment: Environment, metadata: dict[str, Any], arguments: list[str], service_account: str = "default"
 ) -> dict[str, Any]:
     """A pod of Airflow's image, as restricted as the workers' are."""
