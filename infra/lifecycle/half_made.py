@@ -88,17 +88,18 @@ REPEATABLE: Final = frozenset(
         "aws:sns/topicPolicy:TopicPolicy",
     }
 )
-# What EC2 names itself, and how EC2 calls it when it lists tags.
+# What EC2 names itself, and how its ids begin:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 EC2_KINDS: Final[Mapping[str, str]] = {
-    "aws:ec2/eip:Eip": "elastic-ip",
-    "aws:ec2/flowLog:FlowLog": "vpc-flow-log",
-    "aws:ec2/internetGateway:InternetGateway": "internet-gateway",
-    "aws:ec2/natGateway:NatGateway": "natgateway",
-    "aws:ec2/routeTable:RouteTable": "route-table",
-    "aws:ec2/securityGroup:SecurityGroup": "security-group",
-    "aws:ec2/subnet:Subnet": "subnet",
-    "aws:ec2/vpc:Vpc": "vpc",
-    "aws:ec2/vpcEndpoint:VpcEndpoint": "vpc-endpoint",
+    "aws:ec2/eip:Eip": "eipalloc-",
+    "aws:ec2/flowLog:FlowLog": "fl-",
+    "aws:ec2/internetGateway:InternetGateway": "igw-",
+    "aws:ec2/natGateway:NatGateway": "nat-",
+    "aws:ec2/routeTable:RouteTable": "rtb-",
+    "aws:ec2/securityGroup:SecurityGroup": "sg-",
+    "aws:ec2/subnet:Subnet": "subnet-",
+    "aws:ec2/vpc:Vpc": "vpc-",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "vpce-",
 }
 
 
@@ -114,26 +115,26 @@ def find_id(pending: PendingCreate, around: Surroundings) -> str | None:
             return template.format_map(pending.inputs)
         except KeyError:
             return None
-    if kind := EC2_KINDS.get(pending.type):
-        return _of_ec2(kind, pending.inputs, around)
+    if beginning := EC2_KINDS.get(pending.type):
+        return _of_ec2(beginning, pending.inputs, around)
     finder = FINDERS.get(pending.type)
     return finder(pending.inputs, around) if finder else None
 
 
-def _of_ec2(kind: str, inputs: Inputs, around: Surroundings) -> str | None:
+def _of_ec2(beginning: str, inputs: Inputs, around: Surroundings) -> str | None:
     """What carries the stack's tag and all tags of its inputs, and is not in the state."""
     wanted = {"deployment-id": around.deployment_id, **(inputs.get("tags") or {})}
-    filters = [{"Name": "resource-type", "Values": [kind]}]
     found: dict[str, dict[str, str]] = {}
-    for page in around.client("ec2").get_paginator("describe_tags").paginate(Filters=filters):
+    for page in around.client("ec2").get_paginator("describe_tags").paginate():
         for item in page["Tags"]:
-            found.setdefault(item["ResourceId"], {})[item["Key"]] = item["Value"]
+            if item["ResourceId"].startswith(beginning):
+                found.setdefault(item["ResourceId"], {})[item["Key"]] = item["Value"]
     ids = [
         id_
         for id_, tags in found.items()
         if id_ not in around.known_ids and all(tags.get(key) == value for key, value in wanted.items())
     ]
-    if kind == "security-group":
+    if beginning == "sg-":
         ids = [id_ for id_ in ids if _has_name(id_, inputs, around)]
     return ids[0] if len(ids) == 1 else None
 

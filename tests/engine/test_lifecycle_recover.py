@@ -19,6 +19,7 @@ import pytest
 from engine_world import ACCOUNT, REGION, Cloud, Project
 
 from infra.lifecycle import recovery
+from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
 from infra.lifecycle.pulumi_project import PulumiProject
 from infra.settings import EnvironmentSettings
 
@@ -223,3 +224,38 @@ def test_a_killed_up_is_recovered_and_nothing_is_doubled(
     }  # fmt: skip
     project.destroy()
     assert not inventory(cloud)
+
+
+def test_what_ec2_names_itself_is_found_by_the_stacks_tag(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of each kind that a cluster's network has, beside another stack's."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    ec2, made = cloud.client("ec2"), dict[str, str]()
+    cloud.client("s3").create_bucket(
+        Bucket="flow-logs", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    logs = {"ResourceType": "VPC", "TrafficType": "ALL", "LogDestinationType": "s3"}
+    for owner in ("somebody-else", DEPLOYMENT):
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]
+        log = ec2.create_flow_logs(ResourceIds=[vpc], LogDestination="arn:aws:s3:::flow-logs", **logs)
+        endpoint = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3")["VpcEndpoint"]
+        made = {
+            "aws:ec2/vpc:Vpc": vpc,
+            "aws:ec2/subnet:Subnet": subnet,
+            "aws:ec2/eip:Eip": address,
+            "aws:ec2/natGateway:NatGateway": gateway["NatGatewayId"],
+            "aws:ec2/flowLog:FlowLog": log["FlowLogIds"][0],
+            "aws:ec2/vpcEndpoint:VpcEndpoint": endpoint["VpcEndpointId"],
+            "aws:ec2/internetGateway:InternetGateway": ec2.create_internet_gateway()["InternetGateway"][
+                "InternetGatewayId"
+            ],
+            "aws:ec2/routeTable:RouteTable": ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"],
+        }
+        ec2.create_tags(Resources=[*made.values()], Tags=[{"Key": "deployment-id", "Value": owner}])
+    around = Surroundings(REGION, DEPLOYMENT, known_ids=())
+    assert {type_: find_id(PendingCreate("urn", type_, {}), around) for type_ in made} == made
