@@ -1,30 +1,34 @@
-"""Ways to break one thing of a living environment, each with the row of the canary that has to show it."""
+"""Ways to break one thing of a living environment, each with the row of the canary that has to show it.
+
+A way is called as its row; where there are several, `ROW: WAY`.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import boto3
-from canary_world import placed_by_hand, session_without_tls
-from environment_access import airflow_as_canary
+from canary_world import placed_by_hand, session_without_tls, unverified_pooler
+from environment_access import airflow_as_canary, sql
 from witness import Environment, succeed
 
-RIGHTS_SECONDS = 90
+from infra.lifecycle.airflow_api import AirflowApi
+
+AIRFLOW_SECONDS = 90
 
 
 @dataclass(frozen=True)
 class Breaks:
-    """What can be broken in `environment`, row -> a context in which it is."""
+    """What can be broken in `environment`."""
 
     environment: Environment
 
     def all(self) -> dict[str, AbstractContextManager[None]]:
-        """Fresh contexts, by row."""
+        """Fresh contexts in which one thing is broken, by name."""
         bucket = f"arn:aws:s3:::{self.environment.outputs['logsBucket']}"
         foreign = f"{self.environment.outputs['secretsPrefix']}-elsewhere/*"
         return {
@@ -43,19 +47,29 @@ class Breaks:
             "Connection from Secrets Manager": self._deleted_connection(),
             # No key opens what is turned round.
             "Fernet round trip": self._spoilt("variable", "NEW.val := reverse(NEW.val);"),
-            "verify-full to the database": session_without_tls(self.environment),
+            "verify-full to the database: session without TLS": session_without_tls(self.environment),
+            "verify-full to the database: unverified session": unverified_pooler(self.environment),
             "task pod without database access": self._url_in_configuration(),
             "rights of the canary's user": self._right_of_user(),
         }
 
     @contextmanager
-    def together(self, rows: list[str]) -> Iterator[None]:
-        """A context in which all of these are broken."""
-        known = self.all()
-        with ExitStack() as stack:
-            for row in rows:
-                stack.enter_context(known[row])
-            yield
+    def changing(self) -> Iterator[Callable[[Collection[str]], None]]:
+        """Yield what breaks these things and no others: the rest of what is broken is mended.
+
+        What stays broken is left alone, for some of it takes long. At the end all is mended.
+        """
+        broken: dict[str, ExitStack] = {}
+        with ExitStack() as whole:
+
+            def only(names: Collection[str]) -> None:
+                for name in [name for name in broken if name not in names]:
+                    broken.pop(name).close()
+                for name in [name for name in names if name not in broken]:
+                    broken[name] = whole.enter_context(ExitStack())
+                    broken[name].enter_context(self.all()[name])
+
+            yield only
 
     @contextmanager
     def _right(self, effect: str, action: str, resource: str) -> Iterator[None]:
@@ -106,6 +120,7 @@ class Breaks:
         finally:
             kubectl("scale", name, "--replicas", "1")
             succeed("kubectl", "-n", self.environment.namespace, "rollout", "status", name, seconds=300)
+            self._await(lambda airflow: airflow.health().get(component) == "healthy")
 
     @contextmanager
     def _spoilt(self, table: str, change: str) -> Iterator[None]:
@@ -135,18 +150,18 @@ class Breaks:
             " ".join(["INSERT INTO", table, "(id, permission_view_id, role_id) SELECT", number, ",", chosen])
         )
         try:
-            self._await_right("connections")
+            self._await(lambda airflow: airflow.status("/api/v2/connections") == 200)
             yield
         finally:
             self._sql(" ".join(["DELETE FROM", table, "WHERE", columns, "IN (SELECT", chosen, ")"]))
 
-    def _await_right(self, path: str) -> None:
-        """Airflow keeps what it knows of a user's rights for half a minute."""
-        deadline = time.monotonic() + RIGHTS_SECONDS
+    def _await(self, what: Callable[[AirflowApi], bool]) -> None:
+        """A user's rights are kept for half a minute, and a part is healthy once it has reported."""
+        deadline = time.monotonic() + AIRFLOW_SECONDS
         with airflow_as_canary(self.environment) as airflow:
-            while (answer := airflow.status(f"/api/v2/{path}")) != 200:
-                assert time.monotonic() < deadline, answer
-                time.sleep(2)
+            while not what(airflow):
+                assert time.monotonic() < deadline
+                time.sleep(1)
 
     @contextmanager
     def _url_in_configuration(self) -> Iterator[None]:
@@ -163,13 +178,5 @@ class Breaks:
         change = json.dumps({"data": {"airflow.cfg": text}})
         self.environment.kubectl("patch", "configmap", "airflow-config", "--patch", change)
 
-    def _sql(self, *statements: str) -> Any:
-        """Run statements as Airflow's own role, in a pod that has its login."""
-        script = (
-            "import os, sys, psycopg2\n"
-            "connection = psycopg2.connect(os.environ['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN'])\n"
-            "with connection, connection.cursor() as cursor:\n"
-            "    for statement in sys.argv[1:]: cursor.execute(statement)\n"
-        )
-        pod = ("exec", "deployment/airflow-api-server", "--container", "api-server")
-        return self.environment.kubectl(*pod, "--", "python", "-c", script, *statements)
+    def _sql(self, *statements: str) -> None:
+        sql(self.environment, *statements)

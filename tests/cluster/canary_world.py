@@ -1,10 +1,11 @@
-"""What surrounds an environment and can go wrong: who places pods, and which sessions a database takes."""
+"""What surrounds an environment and can go wrong: who places pods, and how sessions come to the database."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -67,11 +68,43 @@ def _insist_on_tls(environment: Environment, value: str) -> None:
     )
 
 
+# The file that is mounted stays as it is, and is not what PgBouncer runs with.
+_UNVERIFIED = (
+    "{ cat /etc/pgbouncer/pgbouncer.ini; echo 'server_tls_sslmode = require'; } > /tmp/other.ini "
+    "&& exec pgbouncer /tmp/other.ini"
+)
+
+
+@contextmanager
+def unverified_pooler(environment: Environment) -> Iterator[None]:
+    """One PgBouncer more beside the others, which takes any certificate of the database for the right one."""
+    template = json.loads(environment.kubectl("get", "deployment", "airflow-pgbouncer", "--output", "json"))[
+        "spec"
+    ]["template"]
+    [container] = [item for item in template["spec"]["containers"] if item["name"] == "pgbouncer"]
+    container["command"] = ["sh", "-c", _UNVERIFIED]
+    container["readinessProbe"]["periodSeconds"] = 1
+    # Placed without the scheduler: nodes may be cordoned meanwhile.
+    spec = {**template["spec"], "containers": [container], "nodeName": _nodes()[0]}
+    name = f"unverified-pooler-{uuid.uuid4().hex[:6]}"
+    overrides = {"apiVersion": "v1", "metadata": {"labels": template["metadata"]["labels"]}, "spec": spec}
+    environment.kubectl("run", name, "--image", "unused", "--overrides", json.dumps(overrides))
+    try:
+        environment.kubectl("wait", "pod", name, "--for", "condition=Ready", "--timeout", "60s")
+        yield
+    finally:
+        # It ends as PgBouncers do, once nobody is at work through it.
+        environment.kubectl("delete", "pod", name, "--wait=false")
+
+
+def _nodes() -> list[str]:
+    return [item["metadata"]["name"] for item in parsed("kubectl", "get", "nodes", "-o", "json")["items"]]
+
+
 @contextmanager
 def placed_by_hand(environment: Environment) -> Iterator[None]:
     """Nodes on which the cluster places nothing, and somebody who puts the pods of tasks there himself."""
-    nodes = [item["metadata"]["name"] for item in parsed("kubectl", "get", "nodes", "-o", "json")["items"]]
-    ended = threading.Event()
+    nodes, ended = _nodes(), threading.Event()
     hand = threading.Thread(target=_place, args=(environment.namespace, nodes[0], ended))
     succeed("kubectl", "cordon", *nodes)
     try:
