@@ -175,7 +175,7 @@ class PulumiProject:
 
     def take_in(self, stack: str, found: Sequence[tuple[PlannedCreate, str]]) -> None:
         """Write resources and their ids into the state; a refresh fills in the rest."""
-        self._add(stack, self._exported(stack), [{**planned.resource, "id": id_} for planned, id_ in found])
+        self._add(stack, self._exported(stack), [imported(planned.resource, id_) for planned, id_ in found])
 
     def cancel(self, stack: str) -> None:
         """Release the stack's locks."""
@@ -197,7 +197,7 @@ class PulumiProject:
             return
         operations = exported["deployment"].pop("pending_operations", None) or []
         begun = [item["resource"] for item in operations if item["type"] == "creating"]
-        made = [{**resource, "id": ids[resource["urn"]]} for resource in begun if resource["urn"] in ids]
+        made = [imported(resource, ids[resource["urn"]]) for resource in begun if resource["urn"] in ids]
         self._add(stack, exported, made)
 
     def refresh(self, stack: str, on_line: OnLine) -> None:
@@ -287,6 +287,15 @@ class PulumiProject:
         return processes.output(
             ("pulumi", *arguments), directory=self.directory, timeout_seconds=seconds, stdin=stdin
         )
+
+
+def imported(resource: Mapping[str, Any], id_: str) -> dict[str, Any]:
+    """Return a resource as a state holds it before its first refresh.
+
+    Its outputs are its inputs: what a service takes at creation and never tells again (of an EKS cluster
+    `bootstrapSelfManagedAddons`) would read as unset otherwise, and the next run would replace the resource.
+    """
+    return {**resource, "id": id_, "outputs": resource.get("inputs", {})}
 
 
 def with_added(

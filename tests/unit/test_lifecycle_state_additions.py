@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.lifecycle.pulumi_project import with_added
+from infra.lifecycle.pulumi_project import imported, with_added
 
 
 def test_what_is_new_comes_last() -> None:
@@ -18,3 +18,9 @@ def test_what_was_to_be_replaced_is_behind_its_successor_and_goes() -> None:
         {"urn": "b", "id": "old", "delete": True},
         {"urn": "c", "dependencies": ["b"]},
     ]
+
+
+def test_what_a_service_never_tells_again_is_known_to_the_refresh() -> None:
+    inputs = {"name": "shared", "bootstrapSelfManagedAddons": False}
+    found = imported({"urn": "cluster", "inputs": inputs}, "shared")
+    assert found == {"urn": "cluster", "id": "shared", "inputs": inputs, "outputs": inputs}
