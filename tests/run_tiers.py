@@ -210,6 +210,9 @@ def cluster() -> Result:
     reason = cloud_reason()
     if reason is not None:
         return Result("cluster", not_run=reason)
+    # What an earlier run at this path left, cut off or failed, is nobody's there.
+    if os.environ.get("CI") and run((BIN / "embedded", "reset"), 300) != 0:
+        return Result("cluster", failed=1)
     # These bring clouds of their own up and down; they come before this checkout's takes its share.
     own = "tests/cluster/test_cloud_lifecycle.py"
     result = pytest_tier("cluster", ("-m", "cluster", own), limit_seconds=1200)
