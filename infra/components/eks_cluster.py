@@ -79,20 +79,10 @@ class EksCluster(pulumi.ComponentResource):
         node_role, node_policies = self._role("node", trust_policies.node_trust(), NODE_POLICIES)
         # Disks and volumes are encrypted with our key, which Auto Mode's own policies do not cover:
         # https://docs.aws.amazon.com/eks/latest/userguide/create-storage-class.html
-        volumes = aws.iam.RolePolicy(
-            f"{name}-volume-encryption",
-            name="volume-encryption",
-            role=cluster_role.name,
-            policy=policies.as_json(policies.document(policies.encrypt_volumes(key_arn=args.key_arn))),
-            opts=self._child,
+        volumes = self._policy(
+            cluster_role, "volume-encryption", policies.encrypt_volumes(key_arn=args.key_arn)
         )
-        tags = aws.iam.RolePolicy(
-            f"{name}-resource-tags",
-            name="resource-tags",
-            role=cluster_role.name,
-            policy=policies.as_json(policies.document(auto_mode_tags.tag_resources(region=args.region))),
-            opts=self._child,
-        )
+        tags = self._policy(cluster_role, "resource-tags", auto_mode_tags.tag_resources(region=args.region))
         # EKS would make the log group itself; roles are of no use without their policies.
         waits_for = [log_group, volumes, tags, *cluster_policies, *node_policies]
         cluster = self._cluster(cluster_role, node_role, waits_for)
@@ -166,6 +156,17 @@ class EksCluster(pulumi.ComponentResource):
             for policy in managed
         ]
         return role, attachments
+
+    def _policy(
+        self, role: aws.iam.Role, purpose: str, statements: Sequence[policies.Statement]
+    ) -> aws.iam.RolePolicy:
+        return aws.iam.RolePolicy(
+            f"{self._name}-{purpose}",
+            name=purpose,
+            role=role.name,
+            policy=policies.as_json(policies.document(statements)),
+            opts=self._child,
+        )
 
     def _administrators(self, cluster: aws.eks.Cluster) -> None:
         for arn in self._args.administrators:

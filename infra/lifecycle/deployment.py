@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import config, naming
+from infra import config
 from infra.lifecycle import (
     chart_source,
-    checkout,
     doctor,
     environments,
     known_cluster,
@@ -230,8 +229,7 @@ def print_access(stack: str) -> None:
 
 
 def _deploy_environment(project: PulumiProject, stack: str, chosen: EnvironmentSettings) -> None:
-    files = checkout.environment_files()
-    names = naming.names_of(files.name, stack, account_id=chosen.account_id, region=chosen.region)
+    names = environments.names(stack, chosen)
     wanted = parameter_secrets.expected_names(chosen, names)
     project.select(stack)
     parameter_secrets.settle(chosen.region, wanted, lambda: project.ids(stack), say)

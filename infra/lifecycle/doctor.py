@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import naming, versions
+from infra import versions
 from infra.lifecycle import (
     checkout,
     cluster_features,
@@ -277,9 +277,7 @@ def _no_cluster(chosen: EnvironmentSettings, cluster: KnownCluster) -> Row:
 
 def _api_server(stack: str, chosen: EnvironmentSettings, cluster: str) -> list[Row]:
     """Whether the API server answers, and no run left the release half gone."""
-    names = naming.names_of(
-        checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
-    )
+    names = environments.names(stack, chosen)
     with cluster_access(cluster, chosen.region, names.namespace) as access:
         said = processes.output(access.command("get", "--raw", "/readyz"), timeout_seconds=30).strip()
         half_gone = half_made_release.is_half_gone(access)

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from infra import config
+from infra import config, naming
 from infra.cluster_settings import ClusterProjectSettings
 from infra.lifecycle import checkout
 from infra.lifecycle.errors import LifecycleError
@@ -68,6 +68,12 @@ def settings(stack: str) -> EnvironmentSettings:
         return config.parse_file(EnvironmentSettings, config.NAMESPACE, values)
     except config.SettingsError as error:
         raise LifecycleError(str(error), f"Correct Pulumi.{stack}.yaml.") from None
+
+
+def names(stack: str, chosen: EnvironmentSettings) -> naming.Names:
+    """Physical names of an environment of this checkout."""
+    project_name = checkout.environment_files().name
+    return naming.names_of(project_name, stack, account_id=chosen.account_id, region=chosen.region)
 
 
 def project() -> PulumiProject:

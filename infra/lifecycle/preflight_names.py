@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from infra import config, naming
-from infra.cluster_settings import ClusterProjectSettings
+from infra import naming
 from infra.lifecycle import checkout, environments
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.report import Row
@@ -32,8 +31,8 @@ def row(stack: str, chosen: EnvironmentSettings) -> Row:
 def _names(stack: str, chosen: EnvironmentSettings) -> tuple[str, str]:
     """Name and deployment id of an environment."""
     project = checkout.environment_files().name
-    names = naming.names_of(project, stack, account_id=chosen.account_id, region=chosen.region)
-    return names.environment, naming.deployment_id(project, stack, given=chosen.deployment_id)
+    deployment_id = naming.deployment_id(project, stack, given=chosen.deployment_id)
+    return environments.names(stack, chosen).environment, deployment_id
 
 
 def _with_environments(stack: str, chosen: EnvironmentSettings) -> Iterator[str]:
@@ -55,14 +54,15 @@ def _with_environments(stack: str, chosen: EnvironmentSettings) -> Iterator[str]
 
 
 def _with_cluster(stack: str, chosen: EnvironmentSettings) -> Iterator[str]:
-    cluster_stack, files = environments.own_cluster_stack(chosen), checkout.cluster_files()
+    cluster_stack = environments.own_cluster_stack(chosen)
     if cluster_stack is None:
         return
     try:
-        cluster = config.parse_file(ClusterProjectSettings, files.name, files.configuration(cluster_stack))
-    except (LifecycleError, config.SettingsError):  # the row of that file says it
+        cluster = environments.cluster_settings(cluster_stack)
+    except LifecycleError:  # the row of that file says it
         return
     taken = {cluster.name: "the cluster", naming.database_host(cluster.name): "the cluster's database host"}
     name, _ = _names(stack, chosen)
     if name in taken:
-        yield f"{name} is the name of {taken[name]} too (cluster/{files.path(cluster_stack).name})"
+        file = checkout.cluster_files().path(cluster_stack).name
+        yield f"{name} is the name of {taken[name]} too (cluster/{file})"

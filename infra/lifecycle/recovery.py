@@ -78,9 +78,7 @@ def _settle_release(stack: str, chosen: EnvironmentSettings, *, known: bool) -> 
         why = cluster.unreadable or "the cluster is not there"
         console.print(f"  helm's release was not looked at: {why}", markup=False)
         return
-    names = naming.names_of(
-        checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
-    )
+    names = environments.names(stack, chosen)
     with cluster_access(cluster.name, chosen.region, names.namespace) as access:
         settled = half_made_release.settle(access, known=known)
     if settled:

@@ -10,9 +10,9 @@ import io
 
 import yaml
 
-from infra import airflow_cfg, chart_values, naming
+from infra import airflow_cfg, chart_values
 from infra.chart_values_rules import ChartValuesError
-from infra.lifecycle import checkout, environments
+from infra.lifecycle import environments
 from infra.lifecycle.errors import LifecycleError
 from infra.settings import EnvironmentSettings
 
@@ -57,9 +57,7 @@ def rendered_values(stack: str) -> str:
 
 
 def sections_of(stack: str, chosen: EnvironmentSettings) -> airflow_cfg.AirflowCfg:
-    names = naming.names_of(
-        checkout.environment_files().name, stack, account_id=chosen.account_id, region=chosen.region
-    )
+    names = environments.names(stack, chosen)
     try:
         return airflow_cfg.build_airflow_cfg(
             airflow_cfg.config_files(),

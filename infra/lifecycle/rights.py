@@ -27,7 +27,7 @@ def of_environment(stack: str, *, every: str = "") -> dict[str, Document]:
         LifecycleError: the stack file is missing or has mistakes.
     """
     files, chosen = checkout.environment_files(), environments.settings(stack)
-    names = naming.names_of(files.name, stack, account_id=chosen.account_id, region=chosen.region)
+    names = environments.names(stack, chosen)
     tag = naming.deployment_id(files.name, stack, given=chosen.deployment_id)
     scope = Scope(names=names, deployment_id=tag, permissions_boundary=chosen.permissions_boundary or None)
     if every:

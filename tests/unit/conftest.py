@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from kubernetes_plugin_api_server import FakeApiServer, start
+
+from infra.lifecycle import checkout
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,3 +29,14 @@ def server() -> Iterator[FakeApiServer]:
     yield fake
     http.shutdown()
     http.server_close()
+
+
+@pytest.fixture
+def two_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with the environment project, without stacks, and the cluster project with its stack."""
+    (tmp_path / "Pulumi.yaml").write_bytes((checkout.ROOT / "Pulumi.yaml").read_bytes())
+    (tmp_path / "cluster").mkdir()
+    for name in ("Pulumi.yaml", "Pulumi.shared.yaml"):
+        (tmp_path / "cluster" / name).write_bytes((checkout.ROOT / "cluster" / name).read_bytes())
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    return tmp_path

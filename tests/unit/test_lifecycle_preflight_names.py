@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.lifecycle import checkout, environments, preflight_names
+from infra.lifecycle import environments, preflight_names
 from infra.lifecycle.report import Outcome, Row
 
 STACK = """config:
@@ -17,41 +17,30 @@ STACK = """config:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose cluster is called airflow-shared."""
-    (tmp_path / "Pulumi.yaml").write_bytes((checkout.ROOT / "Pulumi.yaml").read_bytes())
-    (tmp_path / "cluster").mkdir()
-    for name in ("Pulumi.yaml", "Pulumi.shared.yaml"):
-        (tmp_path / "cluster" / name).write_bytes((checkout.ROOT / "cluster" / name).read_bytes())
-    monkeypatch.setattr(checkout, "ROOT", tmp_path)
-    return tmp_path
-
-
-def judged(project: Path, stack: str, more: str = "", **others: str) -> Row:
+def judged(two_projects: Path, stack: str, more: str = "", **others: str) -> Row:
     for name, text in {stack: STACK.format(region="eu-west-1") + more, **others}.items():
-        (project / f"Pulumi.{name}.yaml").write_text(text)
+        (two_projects / f"Pulumi.{name}.yaml").write_text(text)
     return preflight_names.row(stack, environments.settings(stack))
 
 
 ID = "  airflow:deploymentId: kept\n"
 
 
-def test_names_of_its_own_pass(project: Path) -> None:
+def test_names_of_its_own_pass(two_projects: Path) -> None:
     other = STACK.format(region="eu-west-1")
-    assert judged(project, "one", ID, two=other, broken="config: 3").outcome is Outcome.PASSED
+    assert judged(two_projects, "one", ID, two=other, broken="config: 3").outcome is Outcome.PASSED
 
 
-def test_a_copied_deployment_id_is_found_in_the_same_region_alone(project: Path) -> None:
+def test_a_copied_deployment_id_is_found_in_the_same_region_alone(two_projects: Path) -> None:
     elsewhere = STACK.format(region="eu-central-1") + ID
-    assert judged(project, "one", ID, two=elsewhere).outcome is Outcome.PASSED
-    found = judged(project, "one", ID, two=STACK.format(region="eu-west-1") + ID)
+    assert judged(two_projects, "one", ID, two=elsewhere).outcome is Outcome.PASSED
+    found = judged(two_projects, "one", ID, two=STACK.format(region="eu-west-1") + ID)
     assert found.outcome is Outcome.FAILED
     assert "Pulumi.two.yaml has the same deployment id, kept" in found.detail
 
 
 @pytest.mark.parametrize("stack", ["shared", "shared-host"])
-def test_the_clusters_names_are_taken(project: Path, stack: str) -> None:
-    found = judged(project, stack)
+def test_the_clusters_names_are_taken(two_projects: Path, stack: str) -> None:
+    found = judged(two_projects, stack)
     assert found.outcome is Outcome.FAILED
     assert f"airflow-{stack} is the name of the cluster" in found.detail

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.lifecycle import chart_source, checkout, environments, preflight_plan
+from infra.lifecycle import chart_source, environments, preflight_plan
 from infra.lifecycle.report import Outcome
 
 STACK = """config:
@@ -19,19 +19,14 @@ BUNDLE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(two_projects: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with a chart that takes everything, and a bundle."""
-    (tmp_path / "Pulumi.yaml").write_bytes((checkout.ROOT / "Pulumi.yaml").read_bytes())
-    (tmp_path / "cluster").mkdir()
-    for name in ("Pulumi.yaml", "Pulumi.shared.yaml"):
-        (tmp_path / "cluster" / name).write_bytes((checkout.ROOT / "cluster" / name).read_bytes())
-    (tmp_path / "rds-ca-bundle.pem").write_text(BUNDLE)
-    chart = tmp_path / chart_source.PLACE
+    (two_projects / "rds-ca-bundle.pem").write_text(BUNDLE)
+    chart = two_projects / chart_source.PLACE
     chart.mkdir(parents=True)
     (chart / "values.schema.json").write_text("{}")
-    monkeypatch.setattr(checkout, "ROOT", tmp_path)
     monkeypatch.delenv("RDS_CA_BUNDLE", raising=False)
-    return tmp_path
+    return two_projects
 
 
 def outcomes(project: Path, more: str = "") -> dict[str, tuple[Outcome, str]]:
