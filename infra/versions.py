@@ -26,6 +26,6 @@ POSTGRES_MAJOR: Final = 15
 KUBERNETES: Final = "1.34"
 
 # The oldest Kubernetes minor that the chart takes (README of the chart, "Prerequisites"), and the newest that
-# Airflow's release was tested with (table "Requirements" of https://pypi.org/project/apache-airflow/3.2.2/).
+# Airflow's release was tested with (https://github.com/apache/airflow/blob/3.2.2/README.md#requirements).
 OLDEST_KUBERNETES: Final = "1.30"
 NEWEST_TESTED_KUBERNETES: Final = "1.35"

@@ -248,8 +248,8 @@ def test_who_unlocks_an_environment_does_not_unlock_its_cluster(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("given", "absolute"),
     [
-        ("file://./state?no_tmp_dir=true", "file:///work/cluster/state?no_tmp_dir=true"),
-        ("file://state", "file:///work/cluster/state"),
+        ("file://./state?no_tmp_dir=true", "file:///checkout/cluster/state?no_tmp_dir=true"),
+        ("file://state", "file:///checkout/cluster/state"),
         ("file:///state", "file:///state"),
         ("file://~/state", "file://~/state"),
         ("s3://state/team?region=x", "s3://state/team?region=x"),
@@ -259,7 +259,7 @@ def test_a_directory_is_found_from_where_the_engine_runs(
     given: str, absolute: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", given)
-    assert pulumi_project.backend_url(Path("/work/cluster")) == absolute
+    assert pulumi_project.backend_url(Path("/checkout/cluster")) == absolute
 
 
 @pytest.mark.parametrize(
