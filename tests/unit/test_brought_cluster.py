@@ -20,6 +20,7 @@ from embedded.brought_cluster.web_identity import WebIdentity
 from embedded.errors import EmbeddedError
 from embedded.identity import CloudIdentity
 from embedded.plugins.kubernetes.credentials import Credential
+from embedded.rds import jobs
 
 ADDRESS = "192.0.2.7"
 ROLE = "arn:aws:iam::123456789012:role/worker"
@@ -204,3 +205,17 @@ def test_nobody_chooses_whom_to_be() -> None:
 def test_a_request_without_a_token_is_nobodys() -> None:
     with pytest.raises(TokenRefusedError):
         _bearer_token([("Authorization", "Basic eDp5")])
+
+
+def test_a_databases_port_that_another_program_has_is_refused_before_anything_is_made(
+    identity: CloudIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "all_instances", list)
+    made = jobs.InstanceJobs.__new__(jobs.InstanceJobs)
+    made.identity = identity.with_brought(BroughtCluster("127.0.0.1"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is taken by another program"):
+            made.check_port(port)
+    made.check_port(port)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from embedded.faults import durations
 from embedded.identity import MAXIMUM_DATABASES, CloudIdentity
+from embedded.preconditions import is_free
 from embedded.processes import Supervisor
 from embedded.rds import instance_classes, modifications, network, parameters, roles
 from embedded.rds.engine import Engine
@@ -71,12 +72,16 @@ class InstanceJobs:
         """Beside a cluster that was brought all servers share one address.
 
         Raises:
-            ValueError: another instance has the port.
+            ValueError: another instance has the port, or another program of the machine.
         """
+        if not self.identity.brought:
+            return
+        place = f"port {port} of {self.identity.host_address}"
         for other in all_instances():
-            if self.identity.brought and int(other.port or 5432) == port:
-                name = other.db_instance_identifier
-                raise ValueError(f"port {port} of {self.identity.host_address} is the one of instance {name}")
+            if int(other.port or 5432) == port:
+                raise ValueError(f"{place} is the one of instance {other.db_instance_identifier}")
+        if not is_free(self.identity.host_address, port):
+            raise ValueError(f"{place} is taken by another program, maybe another cloud's database")
 
     def submit(self, job: Callable[[EmbeddedDbInstance], None], instance: EmbeddedDbInstance) -> None:
         """Run a job after this instance's earlier ones; a failure shows as status `failed`."""
