@@ -79,6 +79,12 @@ BY_NAME: Final[Mapping[str, str]] = {
     "aws:rds/instance:Instance": "{identifier}",
     "aws:rds/parameterGroup:ParameterGroup": "{name}",
     "aws:rds/subnetGroup:SubnetGroup": "{name}",
+    # Its Job goes on without the run that began it: an instance that outlives the stack may hold it.
+    "pulumi-python:dynamic/airflow:DatabaseTenant": "{instanceResourceId}/{database}/recovered",
+}
+# What is not known to be done of a resource that was taken in, though its inputs ask for it.
+UNDONE: Final[Mapping[str, frozenset[str]]] = {
+    "pulumi-python:dynamic/airflow:DatabaseTenant": frozenset({"passwordDigest"})
 }
 # What is set on something else, and may be set again.
 REPEATABLE: Final = frozenset(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from infra.lifecycle import checkout, processes
 from infra.lifecycle.checkout import ProjectFiles
 from infra.lifecycle.errors import LifecycleError
-from infra.lifecycle.half_made import PendingCreate
+from infra.lifecycle.half_made import UNDONE, PendingCreate
 from infra.lifecycle.lost import PlannedCreate
 
 # Dots of waiting, and the CLI's advice to do by hand what these commands do next.
@@ -294,8 +294,11 @@ def imported(resource: Mapping[str, Any], id_: str) -> dict[str, Any]:
 
     Its outputs are its inputs: what a service takes at creation and never tells again (of an EKS cluster
     `bootstrapSelfManagedAddons`) would read as unset otherwise, and the next run would replace the resource.
+    Without what may not be done, which the next run then does.
     """
-    return {**resource, "id": id_, "outputs": resource.get("inputs", {})}
+    undone = UNDONE.get(str(resource.get("type")), frozenset())
+    outputs = {key: value for key, value in resource.get("inputs", {}).items() if key not in undone}
+    return {**resource, "id": id_, "outputs": outputs}
 
 
 def with_added(

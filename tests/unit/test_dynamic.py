@@ -20,6 +20,8 @@ from infra.dynamic import (
     RandomValueProvider,
     random_value,
 )
+from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
+from infra.lifecycle.pulumi_project import imported
 
 TENANT: dict[str, Any] = {
     "kubeconfig": "{}",
@@ -127,3 +129,18 @@ def test_what_a_change_of_the_tenant_does(
     if again is not None:
         assert provider.update("id", TENANT, news).outs == news
         assert runs == again
+
+
+def test_a_tenant_whose_run_was_killed_is_made_again_or_dropped(runs: list[list[str]]) -> None:
+    """Its Job goes on without that run: what `recover` takes in may be there, in part or not at all."""
+    type_ = "pulumi-python:dynamic/airflow:DatabaseTenant"
+    begun = PendingCreate("urn:pulumi:one::airflow::airflow:DatabaseTenant::tenant", type_, TENANT)
+    id_ = find_id(begun, Surroundings("eu-west-1", "one", ()))
+    assert id_ is not None
+    taken_in = imported({"urn": begun.urn, "type": type_, "inputs": TENANT}, id_)
+    provider = DatabaseTenantProvider()
+    assert provider.diff(id_, taken_in["outputs"], TENANT).changes
+    assert not provider.diff(id_, taken_in["outputs"], TENANT).replaces
+    provider.update(id_, taken_in["outputs"], TENANT)
+    provider.delete(id_, taken_in["outputs"])
+    assert runs == [["create"], ["drop"]]
