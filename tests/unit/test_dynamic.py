@@ -21,7 +21,7 @@ from infra.dynamic import (
     random_value,
 )
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
-from infra.lifecycle.pulumi_project import imported
+from infra.lifecycle.state_additions import imported
 
 TENANT: dict[str, Any] = {
     "kubeconfig": "{}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.lifecycle.pulumi_project import imported, with_added
+from infra.lifecycle.state_additions import imported, with_added
 
 
 def test_what_is_new_comes_last() -> None:
