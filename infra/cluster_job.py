@@ -63,8 +63,8 @@ def run(
         body = job_body(name, json.loads(manifest), arguments, timeout_seconds)
         try:
             _remove(jobs, namespace, name)
-            _create(jobs, namespace, body)
-            _wait(jobs, pods, namespace, name, timeout_seconds)
+            run_ = _create(jobs, namespace, body)
+            _wait(jobs, pods, namespace, name, run_, timeout_seconds)
             _remove(jobs, namespace, name)
         except ApiException as error:
             said = f"{error.status} {error.reason}"
@@ -73,8 +73,8 @@ def run(
             raise JobError(f"The API server can't be asked of Job {namespace}/{name}: {error}") from error
 
 
-def _create(jobs: Any, namespace: str, body: dict[str, Any]) -> None:
-    """Make a Job; one that a request made whose answer was lost is this run's own.
+def _create(jobs: Any, namespace: str, body: dict[str, Any]) -> str:
+    """Make a Job, and return what marks it; one that a request made whose answer was lost is this run's own.
 
     Raises:
         JobError: another run has made one of this name meanwhile.
@@ -89,8 +89,13 @@ def _create(jobs: Any, namespace: str, body: dict[str, Any]) -> None:
         if error.status != CONFLICT:
             raise
         found = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace))
-        if (found.metadata.annotations or {}).get(RUN_ANNOTATION) != run_:
+        if not _is_of(found, run_):
             raise JobError(f"Job {namespace}/{name} was made by another run; wait for its end") from error
+    return run_
+
+
+def _is_of(job: Any, run_: str) -> bool:
+    return bool((job.metadata.annotations or {}).get(RUN_ANNOTATION) == run_)
 
 
 def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline: int) -> dict[str, Any]:
@@ -101,20 +106,23 @@ def job_body(name: str, spec: dict[str, Any], arguments: Sequence[str], deadline
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
 
 
-def _wait(jobs: Any, pods: Any, namespace: str, name: str, timeout_seconds: int) -> None:
+def _wait(jobs: Any, pods: Any, namespace: str, name: str, run_: str, timeout_seconds: int) -> None:
     from kubernetes.client import ApiException
 
     end = time.monotonic() + timeout_seconds
     while time.monotonic() < end:
         try:
-            status = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace)).status
+            found = _patiently(lambda: jobs.read_namespaced_job_status(name, namespace))
         except ApiException as error:
             if error.status != NOT_FOUND:
                 raise
             raise JobError(
                 f"Job {namespace}/{name} was removed before its end, by another run or by hand"
             ) from error
-        for condition in status.conditions or []:
+        if not _is_of(found, run_):
+            # This process outlived its run, which was killed: the next one is at work.
+            raise JobError(f"Job {namespace}/{name} was replaced by another run's; look at that run")
+        for condition in found.status.conditions or []:
             if condition.type == "Complete" and condition.status == "True":
                 return
             if condition.type == "Failed" and condition.status == "True":

@@ -67,7 +67,7 @@ def check(stack: str) -> None:
         raise LifecycleError(
             f"{len(wrong)} of {len(rows)} checks failed: {', '.join(row.name for row in wrong)}. "
             "Nothing was touched.",
-            f"Mend what the table names; `airflow-env doctor {stack}` looks again.",
+            f"{wrong[0].next_step or 'Mend what the table names.'} `airflow-env doctor {stack}` looks again.",
         )
     console.print(f"  {len(rows)} checks, none failed")
 

@@ -71,6 +71,27 @@ def process_start(process: int) -> float | None:
     return boot + float(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
+def parent(process: int) -> int:
+    """Id of what started a process, or took it over; 0 where it can't be had."""
+    fields = _fields(process)
+    return int(fields[1]) if fields else 0
+
+
+def with_variable(name: str, value: str) -> dict[int, float]:
+    """Processes that began with an environment variable: ids with their starts, in seconds since 1970."""
+    wanted, found = f"{name}={value}".encode(), dict[int, float]()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            has_it = wanted in environment.read_bytes().split(b"\0")
+        except OSError:
+            # Somebody else's, or gone meanwhile.
+            continue
+        process = int(environment.parent.name)
+        if has_it and (start := process_start(process)) is not None:
+            found[process] = start
+    return found
+
+
 def descendants(process: int) -> dict[int, float]:
     """What a process has started, and what that has: ids with their starts, in seconds since 1970."""
     found: dict[int, float] = {}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.lifecycle import checkout, processes
+from infra.lifecycle import checkout, left_processes, processes
 from infra.lifecycle.checkout import ProjectFiles
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.half_made import PendingCreate
@@ -250,7 +251,7 @@ class PulumiProject:
 
         Raises:
             LifecycleError: another run holds the stack. The engine's own advice, to delete the lock, is kept
-                back: it does not look whether that run is alive.
+                back: it does not look whether that run is alive. Or the engine was killed.
         """
         refusal: list[str] = []
 
@@ -261,13 +262,21 @@ class PulumiProject:
                 on_line(line)
 
         command = ("pulumi", verb, "--stack", stack, *_RUN)
-        code = processes.stream(command, relay, directory=self.directory, variables=variables)
+        marked = {**(variables or {}), **left_processes.mark(self.directory, stack)}
+        code = processes.stream(command, relay, directory=self.directory, variables=marked)
         if code and refusal:
             raise LifecycleError(
                 f"{stack} is locked by {_holders(refusal)}: somebody is at work on it. `pulumi {verb}` "
                 "changed nothing.",
                 "Wait until that has ended, then run the same command again. If its process is dead, "
                 "`airflow-env recover STACK` of the environment releases the lock.",
+            )
+        if code < 0:
+            left_processes.end(self.directory, stack)
+            raise LifecycleError(
+                f"`pulumi {verb} --stack {stack}` was killed ({signal.Signals(-code).name}), as it is when "
+                "memory runs out: what was in progress may be half made, and its lock is left.",
+                "`airflow-env recover STACK` of the environment finds that; then run the same command again.",
             )
         return code
 

@@ -16,6 +16,7 @@ from infra.lifecycle import (
     environments,
     half_made_release,
     known_cluster,
+    left_processes,
     still_coming,
 )
 from infra.lifecycle.cluster_access import cluster_access
@@ -134,7 +135,7 @@ def _sweep_if_told(
 
 
 def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool) -> None:
-    """Release the locks of a stack if their owners are gone.
+    """Release the locks of a stack if their owners are gone, and end what those left at work here.
 
     Raises:
         LifecycleError: an owner is alive, or can't be looked at and `unlock` is not given.
@@ -151,6 +152,8 @@ def release_lock(project: PulumiProject, name: str, stack: str, *, unlock: bool)
             "Wait for it or end it. If you know that it is dead (another machine, gone by now), run "
             f"`airflow-env recover {stack} --unlock`.",
         )
+    for left in left_processes.end(project.directory, stack):
+        console.print(f"  {left} outlived the run that was killed: ended", markup=False)
     for lock in held:
         console.print(f"  lock of {lock}: released", markup=False)
     if restore_checkpoint(backend, name, stack):

@@ -137,3 +137,18 @@ def test_a_job_that_another_run_made_meanwhile_is_not_taken_for_ours(jobs: Jobs)
     jobs.delete_namespaced_job = gone  # type: ignore[method-assign]
     with pytest.raises(cluster_job.JobError, match="made by another run"):
         run()
+
+
+def test_a_job_that_another_run_put_in_its_place_is_neither_taken_for_ours_nor_removed(jobs: Jobs) -> None:
+    """What started it may have outlived its killed run, and the run after that makes one of the same name."""
+    other = {"metadata": {"name": "b", "annotations": {cluster_job.RUN_ANNOTATION: "other"}}}
+    make = jobs.create_namespaced_job
+
+    def made_and_replaced(namespace: str, body: dict[str, Any]) -> None:
+        make(namespace, body)
+        jobs.there = other
+
+    jobs.create_namespaced_job = made_and_replaced  # type: ignore[method-assign]
+    with pytest.raises(cluster_job.JobError, match="a/b was replaced by another run"):
+        run()
+    assert jobs.there is other

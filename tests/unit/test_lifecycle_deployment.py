@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.lifecycle import checkout, cli, deployment, recovery_set
+from infra.lifecycle import checkout, cli, deployment, process_table, recovery_set
 from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import progress_line
 from infra.lifecycle.report import Row
 
 # Answers from a table by the first words of the call, and keeps the calls with their directory.
 FAKE_PULUMI = """#!{python}
-import json, os, sys
+import json, os, subprocess, sys
 table = json.load(open({table!r}))
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps([os.path.basename(os.getcwd()), *sys.argv[1:]]) + "\\n")
@@ -29,7 +29,11 @@ if os.environ.get("AIRFLOW_ENV_RETIRE"):
 here = table.get(os.path.basename(os.getcwd()), {{}})
 for words, (code, text) in here.items():
     if " ".join(sys.argv[1:]).startswith(words):
-        print(text)
+        print(text, flush=True)
+        if code < 0:
+            plugin = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            open({calls!r} + "-plugin", "w").write(str(plugin.pid))
+            os.kill(os.getpid(), -code)
         sys.exit(code)
 """
 
@@ -240,6 +244,22 @@ def test_a_failed_destroy_keeps_the_stack(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("project")
+def test_of_an_engine_that_was_killed_no_diagnostics_are_promised_and_no_plugin_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when memory runs out: the next run of the same command would only meet its lock."""
+    table = {"stack ls": _listing("staging"), "stack export": _exported(False), "destroy": (-9, "deleting")}
+    _pulumi(tmp_path, monkeypatch, {"root": table})
+    with pytest.raises(
+        LifecycleError, match=r"pulumi destroy --stack staging` was killed \(SIGKILL\)"
+    ) as error:
+        deployment.down("staging")
+    assert "airflow-env recover" in error.value.next_step
+    assert _changes(tmp_path) == ["root destroy staging"]
+    assert process_table.is_gone(int((tmp_path / "calls-plugin").read_text()))
+
+
+@pytest.mark.usefixtures("project")
 def test_down_all_ends_environments_before_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"stack ls": _listing("one", "two"), "stack export": _exported(False)}
     cluster = {"stack ls": _listing("shared"), "stack export": _exported(False)}
@@ -325,10 +345,12 @@ def test_retire_lifts_the_protection_in_a_run_of_its_own_and_leaves_the_file(
 @pytest.mark.usefixtures("project")
 def test_a_failed_check_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _pulumi(tmp_path, monkeypatch, {})
-    rows = [Row.judged("clock", False, "an hour off"), Row.judged("helm", True, "v3")]
+    rows = [Row.judged("clock", False, "an hour off", "Set it."), Row.judged("helm", True, "v3")]
     monkeypatch.setattr(deployment.doctor, "examine", lambda stack, chart: rows)
-    with pytest.raises(LifecycleError, match=r"1 of 2 checks failed: clock\. Nothing was touched"):
+    with pytest.raises(LifecycleError, match=r"1 of 2 checks failed: clock\. Nothing was touched") as error:
         deployment.up("staging")
+    # Whoever sees the end of a log alone has the command, too.
+    assert error.value.next_step.startswith("Set it.")
     assert _calls(tmp_path) == []
 
 
