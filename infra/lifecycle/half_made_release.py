@@ -31,9 +31,10 @@ def is_half_gone(access: ClusterAccess) -> bool:
 def settle(access: ClusterAccess, *, known: bool) -> str | None:
     """Clear the way for the next run, and say what was done; None when nothing was in it.
 
-    A first installation is uninstalled, and what was half gone goes whole. Of an upgrade the record goes, and
-    what it alone brought: the revision before stays as it is, for its pods may run, and going back would not
-    undo a migration.
+    What never was deployed is uninstalled, and what was half gone goes whole. Of an upgrade the record goes,
+    and what it alone brought: the revision before stays as it is, for its pods may run, and going back would
+    not undo a migration. A helm that had the time to end calls its revision failed, and would go on from
+    there; but a refresh takes its values for deployed, and the next run would find nothing to do.
 
     Args:
         access: the environment's namespace.
@@ -43,31 +44,36 @@ def settle(access: ClusterAccess, *, known: bool) -> str | None:
     for release in releases:
         if release["name"] != naming.RELEASE:
             continue
-        revision, pending = int(release["revision"]), str(release["status"]).startswith("pending-")
         if release["status"] == UNINSTALLING:
             _helm(access, "uninstall", naming.RELEASE, "--wait")
             return f"release {naming.RELEASE}: half gone, uninstalled"
-        if revision == 1 and (pending or not known):
+        history = json.loads(_helm(access, "history", naming.RELEASE, "--output", "json"))
+        statuses = {int(item["revision"]): str(item["status"]) for item in history}
+        deployed = max((number for number, status in statuses.items() if status == "deployed"), default=0)
+        cut_off = [number for number, status in statuses.items() if number > deployed and _is_cut_off(status)]
+        if (cut_off and not deployed) or (max(statuses) == 1 and not known):
             _helm(access, "uninstall", naming.RELEASE, "--wait")
             return f"release {naming.RELEASE}: half made, uninstalled"
-        if pending:
-            removed = _forget_revision(access, revision)
-            return f"release {naming.RELEASE}: revision {revision} was cut off, forgotten{removed}"
+        if cut_off:
+            removed = [_forget_revision(access, revision, deployed) for revision in sorted(cut_off)]
+            return f"release {naming.RELEASE}: {'; '.join(removed)}"
     return None
 
 
-def _forget_revision(access: ClusterAccess, revision: int) -> str:
-    """Remove the record of a revision, and the objects that no revision before it had."""
-    history = json.loads(_helm(access, "history", naming.RELEASE, "--output", "json"))
-    deployed = [int(item["revision"]) for item in history if item["status"] == "deployed"]
-    before = _objects(access, max(deployed)) if deployed else {}
-    alone = [item for key, item in _objects(access, revision).items() if deployed and key not in before]
+def _is_cut_off(status: str) -> bool:
+    return status == "failed" or status.startswith("pending-")
+
+
+def _forget_revision(access: ClusterAccess, revision: int, deployed: int) -> str:
+    """Remove the record of a revision, and the objects that the one deployed before had not."""
+    before = _objects(access, deployed)
+    alone = [item for key, item in _objects(access, revision).items() if key not in before]
     if alone:
         command = access.command("delete", "--ignore-not-found", "--wait=false", "--filename", "-")
         processes.output(command, stdin=yaml.safe_dump_all(alone))
     processes.output(access.command("delete", "secret", f"sh.helm.release.v1.{naming.RELEASE}.v{revision}"))
     names = ", ".join(f"{item['kind']} {item['metadata']['name']}" for item in alone)
-    return f", with {names}" if alone else ""
+    return f"revision {revision} was cut off, forgotten{f', with {names}' if alone else ''}"
 
 
 def _objects(access: ClusterAccess, revision: int) -> dict[tuple[str, str], dict[str, Any]]:

@@ -128,6 +128,17 @@ def stream(
     return code
 
 
+def killed_by(code: int) -> signal.Signals | None:
+    """The signal that ended a program, by its exit code; None where it ended by itself.
+
+    What stands between it and us may tell of it as shells do, by 128 and the signal's number.
+    """
+    try:
+        return signal.Signals(-code if code < 0 else code - 128)
+    except ValueError:
+        return None
+
+
 def _relay(process: subprocess.Popen[str], on_line: Callable[[str], None], family: dict[int, float]) -> bool:
     """Pass lines on until there are no more; whether an interrupt came meanwhile.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,10 +270,10 @@ class PulumiProject:
                 "Wait until that has ended, then run the same command again. If its process is dead, "
                 "`airflow-env recover STACK` of the environment releases the lock.",
             )
-        if code < 0:
+        if killer := processes.killed_by(code):
             left_processes.end(self.directory, stack)
             raise LifecycleError(
-                f"`pulumi {verb} --stack {stack}` was killed ({signal.Signals(-code).name}), as it is when "
+                f"`pulumi {verb} --stack {stack}` was killed ({killer.name}), as it is when "
                 "memory runs out: what was in progress may be half made, and its lock is left.",
                 "`airflow-env recover STACK` of the environment finds that; then run the same command again.",
             )

@@ -63,6 +63,12 @@ def test_streams_are_relayed_in_order_with_the_exit_code() -> None:
     assert lines == ["one", "two", "three"]
 
 
+def test_a_killed_program_is_told_from_one_that_failed() -> None:
+    """Python gives -9, a shell in between 137; Pulumi's failures are 1 and 255."""
+    assert [processes.killed_by(code) for code in (-9, 137)] == [signal.SIGKILL, signal.SIGKILL]
+    assert [processes.killed_by(code) for code in (0, 1, 2, 255)] == [None] * 4
+
+
 def test_a_program_is_read_to_its_end_when_nobody_listens_any_more(tmp_path: Path) -> None:
     """More than a pipe holds (64 KiB): a program whose reader left would hang, half done."""
     end = tmp_path / "end"
