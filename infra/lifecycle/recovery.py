@@ -17,6 +17,7 @@ from infra.lifecycle import (
     half_made_release,
     known_cluster,
     left_processes,
+    rotation,
     still_coming,
 )
 from infra.lifecycle.cluster_access import cluster_access
@@ -67,9 +68,19 @@ def recover(stack: str, *, unlock: bool = False, unlock_cluster: bool = False) -
     deployment_id = naming.deployment_id(name, stack, given=chosen.deployment_id)
     reconcile(project, stack, region=chosen.region, deployment_id=deployment_id)
     _sweep_if_told(project, stack, chosen.region, deployment_id, prepare=deployment.fill_chart)
+    _tell_rotations(project, stack)
     console.print(
         f"{stack} is recovered; `airflow-env up {stack}` goes on, `airflow-env down {stack}` deletes it."
     )
+
+
+def _tell_rotations(project: PulumiProject, stack: str) -> None:
+    """An `up` would bring the pods to the new key, be green, and leave the login from before open."""
+    reached = str(project.outputs(stack).get("keyGenerations", ""))
+    for key in rotation.unfinished(reached, project.resources(stack)):
+        console.print(
+            f"  the rotation of {key.value} was cut off: `airflow-env rotate {key.value} {stack}` ends it"
+        )
 
 
 def _settle_release(stack: str, chosen: EnvironmentSettings, *, known: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -94,6 +94,15 @@ def behind_their_rings(reached: str, resources: Iterable[Mapping[str, Any]]) -> 
         if any(int(item["outputs"]["generation"]) > known[key] for item in rings if key in known):
             found.add(key)
     return found
+
+
+def unfinished(reached: str, resources: Sequence[Mapping[str, Any]]) -> list[RotatedKey]:
+    """Return the keys of rotations that `rotate` has to bring to their ends; arguments as above.
+
+    Of `fernet`, values that are still to be encrypted anew do not show: the next rotation does it first.
+    """
+    found = behind_their_rings(reached, resources)
+    return sorted(found | ({RotatedKey.DATABASE} if login_left_open(resources) else set()))
 
 
 def login_left_open(resources: Iterable[Mapping[str, Any]]) -> bool:

@@ -14,7 +14,7 @@ from infra import cluster_job
 from infra.components.airflow_secrets import RING_ROLES
 from infra.jobs import fernet_rotation
 from infra.key_ring import ROTATION_VARIABLE, RotatedKey
-from infra.lifecycle import rotation
+from infra.lifecycle import recovery, rotation
 from infra.lifecycle.errors import LifecycleError
 
 
@@ -101,6 +101,17 @@ def test_a_login_that_was_left_open_is_closed_and_no_further_one_is_made(
         steps.clear()
         rotation.rotate(RotatedKey.DATABASE, "team-a")
         assert steps == [f"database={verb}" for verb in expected]
+
+
+def test_recover_names_the_rotation_that_it_does_not_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """The run that moved the ring died; an `up` would be green, and the login from before open."""
+    outputs = {"keyGenerations": "api=1 database=0 fernet=1 jwt=1"}
+    project: Any = SimpleNamespace(outputs=lambda _: outputs, resources=Stack().resources)
+    recovery._tell_rotations(project, "team-a")
+    assert capsys.readouterr().out.count("airflow-env rotate") == 1
+    outputs["keyGenerations"] = Stack.reached
+    recovery._tell_rotations(project, "team-a")
+    assert capsys.readouterr().out == ""
 
 
 def test_of_a_deployment_that_exported_no_generations_nothing_is_taken_for_cut_off(
