@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from graph_recording import CLUSTER_STACKS, ROOT, STACKS, Graph, record, stack_configuration
+from graph_stacks import CLUSTER_STACKS, ROOT, STACKS, stack_configuration
 
-from infra.stacks import cluster, environment, environment_plan
+# The process that hands out tests to others reads this file too: the SDKs are imported with the tests alone.
+if TYPE_CHECKING:
+    from graph_recording import Graph
 
 # The stand-in knows every key that is set here, and is at hand on every machine.
 CHART = ROOT / "embedded" / "charts" / "airflow"
@@ -17,6 +20,8 @@ CHART = ROOT / "embedded" / "charts" / "airflow"
 
 @pytest.fixture(scope="session", autouse=True)
 def _chart_at_hand() -> Iterator[None]:
+    from infra.stacks import environment_plan
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment_plan, "CHART_DIRECTORY", CHART)
         yield
@@ -28,6 +33,8 @@ def graph_of(ca_bundle: Path) -> Callable[..., Graph]:
 
     `lives` has other identities of resources, by logical name.
     """
+    from graph_recording import record
+
     base = {stack: stack_configuration(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS}
 
     @cache
@@ -36,7 +43,6 @@ def graph_of(ca_bundle: Path) -> Callable[..., Graph]:
     ) -> Graph:
         configuration = base[stack] | {f"airflow:{key}": value for key, value in changes}
         return record(
-            environment.deploy,
             project="airflow",
             stack_name=name,
             configuration=configuration,
@@ -67,12 +73,12 @@ def environment_graphs(graph_of: Callable[..., Graph]) -> list[Graph]:
 @pytest.fixture(scope="session")
 def cluster_graph_of(ca_bundle: Path) -> Callable[..., Graph]:
     """Graph of a cluster stack; keywords replace keys of its configuration."""
+    from graph_recording import record
 
     @cache
     def recorded(stack: str, changes: tuple[tuple[str, str], ...]) -> Graph:
         configuration = stack_configuration(ROOT / "cluster" / f"Pulumi.{stack}.yaml")
         return record(
-            cluster.deploy,
             project="airflow-cluster",
             stack_name=stack,
             configuration=configuration | {f"airflow-cluster:{key}": value for key, value in changes},

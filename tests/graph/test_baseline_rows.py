@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from graph_recording import STACKS, Graph
+from graph_recording import Graph
+from graph_stacks import STACKS
 
 from infra.lifecycle import baseline
 from infra.lifecycle.report import Outcome, Row

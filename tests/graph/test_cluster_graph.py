@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from edge_reasons import REASONS, left_over, without_reason
-from graph_recording import CLUSTER_OUTPUTS, CLUSTER_STACKS, MIRROR, ZONES, Graph
+from graph_recording import CLUSTER_OUTPUTS, MIRROR, ZONES, Graph
+from graph_stacks import CLUSTER_STACKS
 
 RUNNER = {"imageId": "ami-0123456789abcdef0", "roleArns": ["arn:aws:iam::123456789012:role/deployer"]}
 

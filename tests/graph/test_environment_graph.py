@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from graph_recording import ROOT, STACKS, Graph, Registered
+from graph_recording import Graph, Registered
+from graph_stacks import ROOT, STACKS
 
 GraphOf = Callable[..., Graph]
 

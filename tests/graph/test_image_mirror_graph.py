@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from graph_recording import MIRROR, STACKS, Graph
+from graph_recording import MIRROR, Graph
+from graph_stacks import STACKS
 
 GraphOf = Callable[..., Graph]
 IMAGES = ("gitSync", "pgbouncer", "pgbouncerExporter", "statsd")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from graph_recording import STACKS, Graph
+from graph_recording import Graph
+from graph_stacks import STACKS
 
 GraphOf = Callable[..., Graph]
 

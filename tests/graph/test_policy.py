@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from graph_recording import ROOT, STACKS, Graph, Registered
+from graph_recording import Graph, Registered
+from graph_stacks import ROOT, STACKS
 from policy_spoils import CLUSTER, ENVIRONMENT, LINKS, Spoil, asked
 
 from policy.checks import CHECKS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from graph_recording import ROOT, Graph, Registered
+from graph_recording import Graph, Registered
+from graph_stacks import ROOT
 
 from infra.lifecycle.half_made import BY_NAME, EC2_KINDS, FINDERS, REPEATABLE
 

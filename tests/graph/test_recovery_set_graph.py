@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 from edge_reasons import without_reason
-from graph_recording import STACKS, Graph
+from graph_recording import Graph
+from graph_stacks import STACKS
 
 GraphOf = Callable[..., Graph]
 

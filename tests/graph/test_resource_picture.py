@@ -9,7 +9,8 @@ import os
 from collections import Counter
 from collections.abc import Callable
 
-from graph_recording import ROOT, Graph
+from graph_recording import Graph
+from graph_stacks import ROOT
 
 PAGE = ROOT / "docs" / "resources.md"
 HEAD = """# What the two programs make

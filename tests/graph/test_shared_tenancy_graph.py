@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 from edge_reasons import REASONS, left_over, without_reason
-from graph_recording import CLUSTER_STACKS, HOST_OUTPUTS, STACKS, Graph
+from graph_recording import HOST_OUTPUTS, Graph
+from graph_stacks import CLUSTER_STACKS, STACKS
 
 from infra.database_endpoint import EXPORT
 from policy.evaluate import evaluate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import sys
 from datetime import UTC, datetime
@@ -18,23 +19,21 @@ from infra.lifecycle.errors import LifecycleError
 from infra.lifecycle.pulumi_project import progress_line
 from infra.lifecycle.report import Row
 
-# Answers from a table by the first words of the call, and keeps the calls with their directory.
-FAKE_PULUMI = """#!{python}
-import json, os, subprocess, sys
-table = json.load(open({table!r}))
-with open({calls!r}, "a") as calls:
-    calls.write(json.dumps([os.path.basename(os.getcwd()), *sys.argv[1:]]) + "\\n")
-if os.environ.get("AIRFLOW_ENV_RETIRE"):
-    open({calls!r} + "-retired", "a").write(sys.argv[1] + "\\n")
-here = table.get(os.path.basename(os.getcwd()), {{}})
-for words, (code, text) in here.items():
-    if " ".join(sys.argv[1:]).startswith(words):
-        print(text, flush=True)
-        if code < 0:
-            plugin = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            open({calls!r} + "-plugin", "w").write(str(plugin.pid))
-            os.kill(os.getpid(), -code)
-        sys.exit(code)
+# Keeps the calls with their directory, and answers by the first words of a call. A shell, because the tests
+# call it hundreds of times; parts and calls end with control characters, which no argument has.
+FAKE_PULUMI = """#!/bin/sh
+here=${{PWD##*/}}
+printf '%s\\037' "$here" "$@" "\036" >> {calls}
+if [ -n "$AIRFLOW_ENV_RETIRE" ]; then echo "$1" >> {calls}-retired; fi
+end() {{  # a signal, by its negative number, leaves a plugin at work
+    if [ "$1" -ge 0 ]; then exit "$1"; fi
+    sleep 600 > /dev/null 2>&1 &
+    echo $! > {calls}-plugin
+    kill "$1" $$
+}}
+case "$here $*" in
+{answers}
+esac
 """
 
 STACK_FILE = """config:
@@ -64,20 +63,22 @@ def _pulumi(
 ) -> None:
     directory = tmp_path / "bin"
     directory.mkdir()
-    (tmp_path / "table.json").write_text(json.dumps(table))
+    answers = [
+        f"{shlex.quote(f'{place} {words}')}*) printf '%s\\n' {shlex.quote(text)}; end {code} ;;"
+        for place, here in table.items()
+        for words, (code, text) in here.items()
+    ]
     program = directory / "pulumi"
-    program.write_text(
-        FAKE_PULUMI.format(
-            python=sys.executable, table=str(tmp_path / "table.json"), calls=str(tmp_path / "calls")
-        )
-    )
+    calls = shlex.quote(str(tmp_path / "calls"))
+    program.write_text(FAKE_PULUMI.format(calls=calls, answers="\n".join(answers)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
 
 
 def _calls(tmp_path: Path) -> list[list[str]]:
     path = tmp_path / "calls"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    calls = path.read_text().split("\036\037")[:-1] if path.exists() else []
+    return [call.split("\037")[:-1] for call in calls]
 
 
 def _changes(tmp_path: Path) -> list[str]:
