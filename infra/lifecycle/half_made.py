@@ -146,7 +146,9 @@ def _of_ec2(beginning: str, inputs: Inputs, around: Surroundings) -> str | None:
 
 
 def _has_name(group: str, inputs: Inputs, around: Surroundings) -> bool:
-    found = around.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    # Asked by its id, EC2 refuses to tell of one that is gone, and whose tags it still lists.
+    only = [{"Name": "group-id", "Values": [group]}]
+    found = around.client("ec2").describe_security_groups(Filters=only)["SecurityGroups"]
     return bool(found) and found[0]["GroupName"] == inputs.get("name")
 
 

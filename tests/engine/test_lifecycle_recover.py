@@ -259,3 +259,27 @@ def test_what_ec2_names_itself_is_found_by_the_stacks_tag(
         ec2.create_tags(Resources=[*made.values()], Tags=[{"Key": "deployment-id", "Value": owner}])
     around = Surroundings(REGION, DEPLOYMENT, known_ids=())
     assert {type_: find_id(PendingCreate("urn", type_, {}), around) for type_ in made} == made
+
+
+def test_a_security_group_that_is_gone_is_not_found_though_its_tags_are_listed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a deletion that was cut off; EC2 lists tags of what is gone for a while."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    around = Surroundings(REGION, "probe-gone", known_ids=())
+    pending = PendingCreate("urn", "aws:ec2/securityGroup:SecurityGroup", {"name": "access"})
+
+    def made() -> str:
+        group = str(ec2.create_security_group(GroupName="access", Description="a", VpcId=vpc)["GroupId"])
+        ec2.create_tags(Resources=[group], Tags=[{"Key": "deployment-id", "Value": "probe-gone"}])
+        return group
+
+    gone = made()
+    ec2.delete_security_group(GroupId=gone)
+    assert [tag["ResourceId"] for tag in ec2.describe_tags()["Tags"]].count(gone) == 1
+    assert find_id(pending, around) is None
+    there = made()
+    assert find_id(pending, around) == there
