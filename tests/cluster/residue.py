@@ -102,7 +102,7 @@ class Listing:
 
 def take() -> Listing:
     """The listing of now."""
-    return Listing(_account(), _kubernetes(), _databases())
+    return Listing(account(), kubernetes(), _databases())
 
 
 def kept(lines: list[str]) -> list[str]:
@@ -126,7 +126,8 @@ def _state() -> Path:
     return Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).parent
 
 
-def _account() -> Counter[str]:
+def account() -> Counter[str]:
+    """Every value of the AWS account that does not move by itself."""
     for service, operation in FIRST_REQUESTS.items():
         client: Any = boto3.client(service)  # type: ignore[call-overload]
         getattr(client, operation)()
@@ -163,7 +164,8 @@ def _gone(lines: Iterable[str]) -> set[str]:
     return gone | {name for name, network in inside.items() if network not in networks}
 
 
-def _kubernetes() -> Counter[str]:
+def kubernetes() -> Counter[str]:
+    """`Kind namespace/name digest` of every object."""
     kinds = set(succeed("kubectl", "api-resources", "--verbs", "list", "--output", "name").split())
     asked = ",".join(sorted(kinds - MOVING_KINDS.keys()))
     found = parsed("kubectl", "get", asked, "--all-namespaces", "--ignore-not-found", "--output", "json")

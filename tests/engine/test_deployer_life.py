@@ -1,34 +1,44 @@
 """A user with the deployer's policies and nothing else deploys, refreshes and ends cluster and environment.
 
 The programs are the project's own, on a control plane whose pods are played; the embedded account decides on
-every request. Who refuses what the policies lack is tested by the contract (docs/aws-contract.md).
+every request. Who refuses what the policies lack is tested by the contract (docs/aws-contract.md). Such a
+user brings back runs that were killed, too.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
+import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
+import made_things
 import pytest
-import yaml
 from botocore.exceptions import ClientError
+from deployer_world import (
+    BIN,
+    Deployer,
+    client,
+    copy_checkout,
+    make_boundary,
+    make_deployer,
+    output,
+    write_stack,
+)
 from engine_world import ACCOUNT, REGION, tool_directories
+from killed_run import LAST, Moment, kill_at, some_moments
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "bench"))
+# After deployer_world, which says where it is.
+import makespan  # isort: skip
 
-import makespan  # noqa: E402
-
-from infra import config, naming  # noqa: E402
-from infra.lifecycle import checkout, half_made, known_cluster, preflight_subnets, rights  # noqa: E402
-from infra.lifecycle.report import Outcome, Row  # noqa: E402
+from infra import config, naming
+from infra.lifecycle import checkout, half_made, known_cluster, preflight_subnets
+from infra.lifecycle.report import Outcome, Row
 
 pytestmark = [
     pytest.mark.engine,
@@ -37,86 +47,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"),
 ]
 
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/airflow-boundary"
-EVERYTHING = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
-# What makes a persistent environment use all that it can have, besides what is on by default.
-MORE: dict[str, dict[str, Any]] = {
-    "cluster": {"airflow-cluster:permissionsBoundary": BOUNDARY},
-    "": {
-        "airflow:permissionsBoundary": BOUNDARY,
-        "airflow:alarms": {"emails": ["team@example.com"], "httpsEndpoints": []},
-        "airflow:variables": {"schema": {"value": "analytics"}},
-        "airflow:connections": {"warehouse": {"type": "postgres", "host": "warehouse.example.com"}},
-    },
-}
 # Nobody waits for AWS here.
 PACE = Fraction(1, 1000)
-
-
-@dataclass(frozen=True)
-class Deployer:
-    """Runs the engine with a key of its own, on stack files of its own."""
-
-    cloud: Any
-    files: Path
-    key: dict[str, str]
-
-    def pulumi(self, project: str, stack: str, *arguments: str) -> None:
-        """Run the engine on a stack; it must succeed."""
-        file = str(self.files / project / f"Pulumi.{stack}.yaml")
-        options = ("--cwd", str(ROOT / project), "--stack", stack, "--non-interactive")
-        if arguments[0] != "stack":
-            options = (*options, "--config-file", file, "--yes")
-        self.cloud.embedded(
-            "run",
-            "--",
-            "env",
-            *(f"{name}={value}" for name, value in self.key.items()),
-            "pulumi",
-            *arguments,
-            *options,
-        )
-
-
-def write_stack(files: Path, project: str, stack: str, **more: str) -> None:
-    """Write the project's stack file with MORE in it, and `more` keys of its namespace."""
-    content = yaml.safe_load((ROOT / project / f"Pulumi.{stack}.yaml").read_text())
-    content["config"].update({**MORE[project], **{f"airflow:{key}": value for key, value in more.items()}})
-    directory = files / project
-    directory.mkdir(exist_ok=True)
-    (directory / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
-    shutil.copy(ROOT / project / "Pulumi.yaml", directory)
-
-
-@pytest.fixture(scope="module")
-def told(cloud: Any) -> dict[str, str]:
-    """By which tools use the account, as its administrator."""
-    lines = cloud.embedded("run", "--", "env").splitlines()
-    return dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
-
-
-def client(told: dict[str, str], service: str) -> Any:
-    """A client of the account, by the variables of the environment."""
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=told["AWS_ENDPOINT_URL"],
-        verify=told["AWS_CA_BUNDLE"],
-        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both projects' stack files, with more of what they can have."""
-    place = tmp_path_factory.mktemp("stack-files")
-    write_stack(place, "", "prod")
-    write_stack(place, "cluster", "shared")
-    return place
+KILLED_PACE = Fraction(1, 60)
+# Of long runs by hand, see the test of kills.
+SEED = os.environ.get("KILL_SEED")
+CLUSTER = "airflow-killed-cluster"
+LISTING_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -127,63 +64,45 @@ def cloud() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def deployer(cloud: Any, told: dict[str, str], files: Path) -> Deployer:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose stack files have more of what they can have."""
+    place = tmp_path_factory.mktemp("checkout")
+    copy_checkout(place)
+    write_stack(place, "cluster", "shared", of="shared")
+    write_stack(place, "", "prod", of="prod")
+    write_stack(place, "cluster", "killed", of="shared", name=CLUSTER)
+    write_stack(place, "", "killed", of="prod", cluster={"stack": "organization/airflow-cluster/killed"})
+    return place
+
+
+@pytest.fixture(scope="module")
+def told(cloud: Any, files: Path) -> dict[str, str]:
+    """By which variables the account is used from that checkout, as its administrator."""
+    show = "import json, os; print(json.dumps(dict(os.environ)))"
+    found: dict[str, str] = json.loads(cloud.embedded("run", "--", "python", "-c", show))
+    found["PYTHONPATH"] = os.pathsep.join([found["PYTHONPATH"], str(files)])
+    make_boundary(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def deployer(told: dict[str, str], files: Path) -> Deployer:
     """A user that has what `airflow-env rights` says of both stacks."""
-    iam = client(told, "iam")
-    iam.create_policy(PolicyName=BOUNDARY.rpartition("/")[2], PolicyDocument=json.dumps(EVERYTHING))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkout, "ROOT", files)
-        policies = {**rights.of_environment("prod"), **rights.of_cluster("shared")}
-    iam.create_user(UserName="least")
-    for name, document in policies.items():
-        made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
-        iam.attach_user_policy(UserName="least", PolicyArn=made["Policy"]["Arn"])
-    key = iam.create_access_key(UserName="least")["AccessKey"]
-    own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    return Deployer(cloud, files, own)
+    return make_deployer(told, files, cluster="shared", environment="prod")
 
 
-OWN_ROLE, TRUST = f"airflow-prod-{REGION}-scheduler", json.dumps({"Statement": []})
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-NOT_ITS_OWN: list[tuple[str, str, dict[str, Any]]] = [
-    ("iam", "create_role", {"RoleName": "another", "AssumeRolePolicyDocument": TRUST}),
-    # Its own name, without the boundary.
-    ("iam", "create_role", {"RoleName": OWN_ROLE, "AssumeRolePolicyDocument": TRUST}),
-    ("iam", "attach_role_policy", {"RoleName": OWN_ROLE, "PolicyArn": ADMINISTRATOR}),
-    ("iam", "attach_user_policy", {"UserName": "least", "PolicyArn": ADMINISTRATOR}),
-    ("secretsmanager", "get_secret_value", {"SecretId": "airflow/airflow-staging/variables/schema"}),
-    ("s3", "delete_bucket", {"Bucket": f"airflow-staging-{ACCOUNT}-{REGION}"}),
-    ("rds", "delete_db_instance", {"DBInstanceIdentifier": "airflow-staging-metadata"}),
-    ("logs", "delete_log_group", {"logGroupName": "/aws/rds/instance/airflow-staging-metadata/upgrade"}),
-    # Without the tag.
-    ("kms", "create_key", {}),
-    ("ec2", "create_vpc", {"CidrBlock": "10.34.0.0/16"}),
-]
+def use(patch: pytest.MonkeyPatch, deployer: Deployer) -> None:
+    """Ask AWS as the deployer in this process."""
+    for name, value in deployer.environment.items():
+        if name.startswith("AWS_"):
+            patch.setenv(name, value)
 
 
-@pytest.mark.parametrize(("service", "method", "parameters"), NOT_ITS_OWN)
-def test_the_deployer_is_refused_what_is_not_its_own(
-    deployer: Deployer, told: dict[str, str], service: str, method: str, parameters: dict[str, Any]
-) -> None:
-    with pytest.raises(ClientError) as refused:
-        getattr(client({**told, **deployer.key}, service), method)(**parameters)
-    code = refused.value.response["Error"]["Code"]
-    assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
-
-
-def test_a_half_made_key_is_found_among_others_that_the_deployer_may_not_look_at(
-    deployer: Deployer, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The others are listed before it."""
-    client(told, "kms").create_key()
-    tag = naming.deployment_id(checkout.environment_files().name, "prod")
-    tags = [{"TagKey": "deployment-id", "TagValue": tag}]
-    own = client({**told, **deployer.key}, "kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
-    for name, value in {**told, **deployer.key}.items():
-        monkeypatch.setenv(name, value)
-    pending = half_made.PendingCreate("urn", "aws:kms/key:Key", {})
-    assert half_made.find_id(pending, half_made.Surroundings(REGION, tag, known_ids=())) == own
-    client({**told, **deployer.key}, "kms").schedule_key_deletion(KeyId=own, PendingWindowInDays=7)
+def listing(told: dict[str, str]) -> made_things.Lines:
+    """All that is there."""
+    command = (BIN / "python", Path(made_things.__file__))
+    lines: made_things.Lines = json.loads(output(command, told, LISTING_SECONDS))
+    return lines
 
 
 def subnet_rows(told: dict[str, str]) -> list[Row]:
@@ -202,22 +121,138 @@ def subnet_rows(told: dict[str, str]) -> list[Row]:
     return found
 
 
-def test_the_deployers_policies_are_enough_for_a_whole_life(
-    deployer: Deployer, files: Path, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A refusal would end the engine's run with an error that names the action."""
+@dataclass(frozen=True)
+class Life:
+    """What a deployment without a kill was like at its height."""
+
+    made: Counter[str]
+    subnets: list[Row]
+
+
+@pytest.fixture(scope="module")
+def clean(deployer: Deployer, told: dict[str, str], files: Path) -> Life:
+    """A whole life of cluster and environment without a kill."""
+    before = listing(told)
+    deployer.run("airflow-env", "chart")
     for project, stack in (("cluster", "shared"), ("", "prod")):
         deployer.pulumi(project, stack, "stack", "init")
-        deployer.cloud.embedded("run", "--", "airflow-env", "chart")
         deployer.pulumi(project, stack, "up", "--skip-preview")
-    with monkeypatch.context() as patch:
-        for name, value in {**told, **deployer.key}.items():
-            patch.setenv(name, value)
-        private, public = subnet_rows(told)
-    assert private.outcome is Outcome.PASSED
-    assert public.outcome is Outcome.FAILED
-    assert "internet gateway" in public.detail
-    write_stack(files, "", "prod", retire="true")
+    made = made_things.between(before, listing(told))
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, deployer)
+        life = Life(made, subnet_rows(told))
+    write_stack(files, "", "prod", of="prod", retire="true")
     deployer.pulumi("", "prod", "up", "--refresh", "--skip-preview")
     deployer.pulumi("", "prod", "destroy", "--skip-preview")
     deployer.pulumi("cluster", "shared", "destroy", "--refresh", "--skip-preview")
+    return life
+
+
+OWN_ROLE, TRUST = f"airflow-prod-{REGION}-scheduler", json.dumps({"Statement": []})
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+NOT_ITS_OWN: list[tuple[str, str, dict[str, Any]]] = [
+    ("iam", "create_role", {"RoleName": "another", "AssumeRolePolicyDocument": TRUST}),
+    # Its own name, without the boundary.
+    ("iam", "create_role", {"RoleName": OWN_ROLE, "AssumeRolePolicyDocument": TRUST}),
+    ("iam", "attach_role_policy", {"RoleName": OWN_ROLE, "PolicyArn": ADMINISTRATOR}),
+    ("iam", "attach_user_policy", {"UserName": "deployer-of-prod", "PolicyArn": ADMINISTRATOR}),
+    ("secretsmanager", "get_secret_value", {"SecretId": "airflow/airflow-staging/variables/schema"}),
+    ("s3", "delete_bucket", {"Bucket": f"airflow-staging-{ACCOUNT}-{REGION}"}),
+    ("rds", "delete_db_instance", {"DBInstanceIdentifier": "airflow-staging-metadata"}),
+    ("logs", "delete_log_group", {"logGroupName": "/aws/rds/instance/airflow-staging-metadata/upgrade"}),
+    # Without the tag.
+    ("kms", "create_key", {}),
+    ("ec2", "create_vpc", {"CidrBlock": "10.34.0.0/16"}),
+]
+
+
+@pytest.mark.parametrize(("service", "method", "parameters"), NOT_ITS_OWN)
+def test_the_deployer_is_refused_what_is_not_its_own(
+    deployer: Deployer, told: dict[str, str], service: str, method: str, parameters: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(client(deployer.environment, service), method)(**parameters)
+    code = refused.value.response["Error"]["Code"]
+    assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+def test_a_half_made_key_is_found_among_others_that_the_deployer_may_not_look_at(
+    deployer: Deployer, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are listed before it."""
+    client(told, "kms").create_key()
+    tag = naming.deployment_id(checkout.environment_files().name, "prod")
+    tags = [{"TagKey": "deployment-id", "TagValue": tag}]
+    own = client(deployer.environment, "kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+    use(monkeypatch, deployer)
+    pending = half_made.PendingCreate("urn", "aws:kms/key:Key", {})
+    assert half_made.find_id(pending, half_made.Surroundings(REGION, tag, known_ids=())) == own
+    client(deployer.environment, "kms").schedule_key_deletion(KeyId=own, PendingWindowInDays=7)
+
+
+def test_the_deployers_policies_are_enough_for_a_whole_life(clean: Life) -> None:
+    """A refusal would have ended the engine's run with an error that names the action."""
+    private, public = clean.subnets
+    assert private.outcome is Outcome.PASSED
+    assert public.outcome is Outcome.FAILED
+    assert "internet gateway" in public.detail
+
+
+def is_listed(told: dict[str, str], service: str, operation: str, **name: str) -> bool:
+    """Whether AWS knows a thing of a name."""
+    try:
+        getattr(client(told, service), operation)(**name)
+    except ClientError as error:
+        if "NotFound" not in error.response["Error"]["Code"]:
+            raise
+        return False
+    return True
+
+
+def deaths(told: dict[str, str]) -> list[Moment]:
+    """When runs die: in the midst of what AWS takes a quarter of an hour for, or as KILL_SEED says."""
+    if SEED:
+        return some_moments(int(SEED), int(os.environ.get("KILLS", "4")))
+    names = naming.names_of("airflow", "killed", account_id=ACCOUNT, region=REGION)
+    cluster = partial(is_listed, told, "eks", "describe_cluster", name=CLUSTER)
+    instance = partial(
+        is_listed, told, "rds", "describe_db_instances", DBInstanceIdentifier=names.database_instance
+    )
+    return [Moment("aws:eks:Cluster", comes=cluster), Moment("aws:rds:Instance", comes=instance)]
+
+
+def test_killed_deployments_are_recovered_and_nothing_is_doubled_lost_or_deleted(
+    clean: Life, cloud: Any, told: dict[str, str], files: Path, tmp_path: Path
+) -> None:
+    """As many things of each kind as a life without a kill has, and none goes that a kill left.
+
+    By default two runs die, while EKS makes the cluster and while RDS makes the instance. Long runs by hand
+    die at random moments of the whole deployment, each later than the one before, until all is there:
+
+        KILL_SEED=7 KILLS=20 pytest tests/engine/test_deployer_life.py -k killed
+
+    The deployer has no more rights than for a life without a kill.
+    """
+    deployer = make_deployer(told, files, cluster="killed", environment="killed")
+    # Slow enough to die in the midst of what AWS does, and to be recovered while AWS goes on with it.
+    cloud.embedded("faults", "durations", str(KILLED_PACE))
+    before, there = listing(told), set[str]()
+    for number, moment in enumerate(deaths(told)):
+        log = tmp_path / f"{number}.log"
+        made = kill_at(["airflow-env", "up", "killed"], deployer.environment, moment, log)
+        print(f"killed at {moment}: {made}")
+        assert made.startswith(moment.type_)
+        there |= made_things.identities(listing(told))
+        print(deployer.run("airflow-env", "recover", "killed"))
+        if made.startswith(LAST):
+            break
+    for project in ("cluster", ""):
+        # A run of the engine alone: `airflow-env up` would go on with a canary, which has no node here.
+        deployer.run("pulumi", "stack", "select", "--create", "killed", "--cwd", str(files / project))
+        deployer.pulumi(project, "killed", "up", "--skip-preview")
+        deployer.pulumi(project, "killed", "up", "--refresh", "--skip-preview", "--expect-no-changes")
+        state = json.loads(deployer.pulumi(project, "killed", "stack", "export"))
+        assert not state["deployment"].get("pending_operations")
+    after = listing(told)
+    assert made_things.between(before, after) == clean.made
+    assert not there - made_things.identities(after)

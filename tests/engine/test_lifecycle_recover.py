@@ -1,18 +1,15 @@
-"""A run that is killed in the midst: `recover` brings state and account together, and nothing is doubled.
+"""A plugin that dies in the midst, a state that lost things: what exists is taken in, and nothing is doubled.
 
 The judge is the account itself, as moto tells it: each thing is there once, and the state holds its id.
 """
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import accumulate
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -21,13 +18,10 @@ from engine_world import ACCOUNT, REGION, Cloud, Project
 from infra.lifecycle import recovery
 from infra.lifecycle.half_made import PendingCreate, Surroundings, find_id
 from infra.lifecycle.pulumi_project import PulumiProject
-from infra.settings import EnvironmentSettings
 
 pytestmark = pytest.mark.engine
 
 DEPLOYMENT = "probe-recover"
-SEEDS = range(2)
-RUN_SECONDS = 300
 # A role's policy is set once more, so nobody looks for it.
 FORGOTTEN = {
     "aws:cloudwatch/logGroup:LogGroup",
@@ -69,9 +63,9 @@ for number in range(3):
 """
 
 
-@contextmanager
-def running_up(project: Project) -> Iterator[tuple[psutil.Process, Iterator[int]]]:
-    """`up` as a process, and the number of creations that it has told of, after each of its lines."""
+def kill_plugin_at(project: Project, point: int) -> bool:
+    """Start `up`, kill the plugin of AWS alone after `point` events; False: the run ended before."""
+    killed = False
     options = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--stack", "test")
     with subprocess.Popen(
         ["pulumi", "up", *options],
@@ -80,32 +74,9 @@ def running_up(project: Project) -> Iterator[tuple[psutil.Process, Iterator[int]
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        engine = psutil.Process(process.pid)
         lines = process.stdout or ()
-        yield (
-            psutil.Process(process.pid),
-            accumulate(" creating" in line or " created" in line for line in lines),
-        )
-
-
-def kill_at(project: Project, point: int) -> bool:
-    """Start `up` and kill all its processes after `point` events of the engine; False: it ended before."""
-    with running_up(project) as (engine, counts):
-        for events in counts:
-            if events >= point:
-                # The engine first: to it, a plugin that dies is a failed step, no unknown one.
-                family = [engine, *engine.children(recursive=True)]
-                for member in family:
-                    member.send_signal(signal.SIGKILL)
-                psutil.wait_procs(family, timeout=10)
-                return True
-    return False
-
-
-def kill_plugin_at(project: Project, point: int) -> bool:
-    """Start `up` and kill the plugin of AWS alone after `point` events; False: the run ended before."""
-    killed = False
-    with running_up(project) as (engine, counts):
-        for events in counts:
+        for events in accumulate(" creating" in line or " created" in line for line in lines):
             if events >= point and not killed:
                 children = engine.children(recursive=True)
                 plugins = [child for child in children if "embedded.plugins.aws" in " ".join(child.cmdline())]
@@ -145,22 +116,6 @@ def inventory(cloud: Cloud) -> Counter[str]:
     return found
 
 
-def recover(view: PulumiProject, monkeypatch: pytest.MonkeyPatch, *, as_cluster: bool) -> None:
-    """What `airflow-env recover` does with an environment's stack, or with that of its cluster."""
-    if not as_cluster:
-        recovery.release_lock(view, "probe", "test", unlock=False)
-        recovery.reconcile(view, "test", region=REGION, deployment_id=DEPLOYMENT)
-        return
-    monkeypatch.setattr(recovery.environments, "cluster_project", lambda: view)
-    monkeypatch.setattr(recovery.environments, "own_cluster_stack", lambda _: "test")
-    monkeypatch.setattr(recovery.checkout, "cluster_files", lambda: SimpleNamespace(name="probe"))
-    monkeypatch.setattr(recovery.naming, "deployment_id", lambda *_: DEPLOYMENT)
-    settings = EnvironmentSettings.model_construct(region=REGION)
-    # A run that ended before it could be killed leaves nothing to do at once.
-    recovery.recover_cluster(settings)
-    assert not recovery.recover_cluster(settings)
-
-
 def test_what_a_dead_plugin_made_is_found_and_nothing_is_doubled(
     new_project: Callable[[str], Project], cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,37 +148,6 @@ def test_what_the_state_does_not_know_is_taken_in_if_it_bears_the_stacks_tag(
     cloud.client("iam").tag_role(RoleName="probe-1", Tags=tags)
     recovery.sweep(view, "test", region=REGION, deployment_id=DEPLOYMENT)
     assert before - view.ids("test") == {"probe-1", *(id_ for id_ in forgotten if id_.endswith(":probe"))}
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_killed_up_is_recovered_and_nothing_is_doubled(
-    seed: int,
-    new_project: Callable[[str], Project],
-    cloud: Cloud,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    project = new_project(PROGRAM)
-    choose = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
-    view = PulumiProject(project.directory)
-    kills = 0
-    # A bad day: the run is killed, recovered, and killed again.
-    for _ in range(2):
-        kills += kill_at(project, choose.randint(2, 40))
-        recover(view, monkeypatch, as_cluster=bool(seed % 2))
-        assert view.pending_creates("test") == []
-    assert kills
-    project.up()
-    assert {kind for kind, count in project.up().items() if count} <= {"same"}
-    said = capsys.readouterr().out
-    counted = inventory(cloud)
-    assert set(counted.values()) == {1}, (counted, said)
-    # One of each kind that the program makes.
-    assert {text.split()[0] for text in counted} == {
-        "vpc", "subnet", "group", "rule", "key", "alias", "bucket", "role", "policy", "log",
-    }  # fmt: skip
-    project.destroy()
-    assert not inventory(cloud)
 
 
 def test_what_ec2_names_itself_is_found_by_the_stacks_tag(
