@@ -255,4 +255,5 @@ def test_killed_deployments_are_recovered_and_nothing_is_doubled_lost_or_deleted
         assert not state["deployment"].get("pending_operations")
     after = listing(told)
     assert made_things.between(before, after) == clean.made
-    assert not there - made_things.identities(after)
+    gone = sorted(there - made_things.identities(after))
+    assert not gone, gone
