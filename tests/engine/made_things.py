@@ -23,6 +23,7 @@ _KEY = re.compile(r"\[[^]]*\]")
 # A secret's text that is set once more is a version more, and the one before is the secret's history.
 _VERSIONS = re.compile(r"(?<=\]\.versions)\[.*")
 _BIRTH = re.compile(r"\]\.(arn|_?creat\w+|instance_create_time) = ")
+_OF_EC2 = re.compile(r"^ec2/[^.]*\[[a-z]+-[0-9a-f]{17}\]$")
 
 
 def between(before: Lines, after: Lines) -> Counter[str]:
@@ -44,12 +45,13 @@ def of_account(lines: Lines) -> set[str]:
 
 
 def identities(lines: Lines) -> set[str]:
-    """Each thing of the account, and when it was made: of a name that is taken again, it is another one.
+    """When each thing of the account was made, as of a name that is taken again, it is another one.
 
-    Things whose birth AWS does not tell have an id or an ARN of their own.
+    Things whose birth AWS does not tell have an id of EC2's or an ARN. What is inside of a thing may go: a
+    new network's default rules do, and what is missing in the end shows in `between`.
     """
     born = {line for line in residue.kept(sorted(lines["account"])) if _BIRTH.search(line)}
-    return of_account(lines) | born
+    return born | {thing for thing in of_account(lines) if _OF_EC2.search(thing)}
 
 
 if __name__ == "__main__":
