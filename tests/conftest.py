@@ -1,4 +1,4 @@
-"""Shared by all tiers: settings of hypothesis, and files that programs read."""
+"""Shared by all tiers: files that programs read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import gc
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# The machine's load must not decide a test, and a failure must come again.
-settings.register_profile("project", deadline=None, derandomize=True)
-settings.load_profile("project")
-
 
 # Marker of tests that need more than Python -> directory whose tests alone are read for its tier.
 TIER_DIRECTORIES = {

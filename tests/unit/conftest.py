@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from kubernetes_plugin_api_server import FakeApiServer, start
 
 from infra.lifecycle import checkout
+
+# The machine's load must not decide a test, and a failure must come again.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session", autouse=True)

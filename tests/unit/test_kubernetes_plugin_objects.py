@@ -10,6 +10,7 @@ from embedded.plugins.common.errors import InitializationError, PluginError
 from embedded.plugins.common.naming import NameSource
 from embedded.plugins.common.operations import Context, Known
 from embedded.plugins.common.properties import UNKNOWN, Properties
+from embedded.plugins.kubernetes import api_client
 from embedded.plugins.kubernetes.apply import field_manager
 from embedded.plugins.kubernetes.cluster import Cluster
 from embedded.plugins.kubernetes.object_provider import ObjectOperations
@@ -110,6 +111,12 @@ def test_a_preview_with_unknown_values_sends_nothing(server: FakeApiServer) -> N
     assert server.requests == []
 
 
+@pytest.fixture
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_client, "RETRY_PAUSES_SECONDS", [0.0] * len(api_client.RETRY_PAUSES_SECONDS))
+
+
+@pytest.mark.usefixtures("_no_pauses")
 def test_a_preview_without_a_cluster_still_previews() -> None:
     inputs = _config_map(a="1")
     assert _operations("http://127.0.0.1:9").create(_context(), inputs, 5, preview=True).outputs == inputs
@@ -158,6 +165,7 @@ def test_deleting_what_is_gone_succeeds(server: FakeApiServer) -> None:
     assert server.sent("DELETE") == []
 
 
+@pytest.mark.usefixtures("_no_pauses")
 def test_without_a_cluster_deletion_fails_unless_the_user_gives_it_up() -> None:
     known = Known("shop/settings", _config_map(a="1"), Properties())
     with pytest.raises(PluginError, match=r"127\.0\.0\.1:9.*PULUMI_K8S_DELETE_UNREACHABLE=true"):

@@ -7,10 +7,17 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+import tenacity
 
 from infra.lifecycle import airflow_api
 from infra.lifecycle.airflow_api import AirflowApi, parse_log
 from infra.lifecycle.errors import LifecycleError
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two questions there is a hundredth of a second, not a whole one."""
+    monkeypatch.setattr(airflow_api, "wait_fixed", lambda seconds: tenacity.wait_fixed(seconds / 100))
 
 
 def _api(answer: Callable[[httpx.Request], httpx.Response]) -> AirflowApi:
@@ -57,7 +64,7 @@ def test_a_dag_that_never_appears_is_reported_with_the_import_errors() -> None:
         return httpx.Response(404, json={"detail": "not found"})
 
     with _api(answer) as api, pytest.raises(LifecycleError) as error:
-        api.wait_for_dag("canary", wait_seconds=0.5)
+        api.wait_for_dag("canary", wait_seconds=0.005)
     assert "canary.py: ModuleNotFoundError: no module x" in error.value.message
 
 
@@ -115,7 +122,7 @@ def test_a_question_that_times_out_is_asked_again() -> None:
 
 
 def test_a_server_that_never_answers_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airflow_api, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(airflow_api, "_ANSWER_SECONDS", 0.005)
 
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused", request=request)

@@ -5,8 +5,6 @@ Sizes: https://aws.amazon.com/rds/instance-types/ (memory doubles with each size
 
 import re
 
-from moto.rds.exceptions import InvalidParameterValue
-
 _GIB = 1024**3
 # Memory of size `large` by family, in GiB.
 _LARGE = {"t3": 8, "t4g": 8, "m": 8, "r": 16}
@@ -29,6 +27,9 @@ def memory_bytes(instance_class: str) -> int:
         burstable = family.startswith("t")
         if factor is not None and (burstable or factor >= 1):
             return int(_LARGE[family if burstable else family[0]] * factor * _GIB)
+    # moto takes seconds to import, and a table needs none of it.
+    from moto.rds.exceptions import InvalidParameterValue
+
     raise InvalidParameterValue(f"Invalid DB Instance class: {instance_class}")
 
 

@@ -6,10 +6,13 @@ https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.h
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html
 """
 
-from datetime import datetime, timedelta
-from typing import Any, cast
+from __future__ import annotations
 
-from embedded.rds.instance import EmbeddedDbInstance
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from embedded.rds.instance import EmbeddedDbInstance
 
 GIVEN_UP_MESSAGE = "You must specify MasterUserPassword when ManageMasterUserPassword is turned off."
 

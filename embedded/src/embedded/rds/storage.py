@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.h
 
 from typing import Any
 
-from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue
-
 # From this size on, GiB, a volume is striped over four.
 STRIPED_GIB = 400
 # IOPS and MiB/s of a volume of which nobody asked for more.
@@ -23,6 +21,21 @@ def baseline(gib: int) -> tuple[int, int]:
     return _STRIPED if gib >= STRIPED_GIB else _PLAIN
 
 
+def _wrong_combination(message: str) -> Exception:
+    # moto takes seconds to import, and what is right needs none of it.
+    from moto.rds.exceptions import InvalidParameterCombination
+
+    refusal: Exception = InvalidParameterCombination(message)
+    return refusal
+
+
+def _wrong_value(message: str) -> Exception:
+    from moto.rds.exceptions import InvalidParameterValue
+
+    refusal: Exception = InvalidParameterValue(message)
+    return refusal
+
+
 def check_performance(storage_type: Any, gib: int, iops: Any, throughput: Any) -> None:
     """Refuse IOPS and throughput that a gp3 volume of this size can't have; None is not asked for.
 
@@ -36,12 +49,12 @@ def check_performance(storage_type: Any, gib: int, iops: Any, throughput: Any) -
             "You can't specify IOPS or storage throughput for engine postgres and a storage size less than "
             f"{STRIPED_GIB}."
         )
-        raise InvalidParameterCombination(message)
+        raise _wrong_combination(message)
     of = "value for engine name postgres and storage type gp3"
     if iops and int(iops) not in _STRIPED_IOPS:
-        raise InvalidParameterCombination(f"Invalid iops {of}: {iops}")
+        raise _wrong_combination(f"Invalid iops {of}: {iops}")
     if throughput and int(throughput) not in _STRIPED_THROUGHPUT:
-        raise InvalidParameterCombination(f"Invalid storage throughput {of}: {throughput}")
+        raise _wrong_combination(f"Invalid storage throughput {of}: {throughput}")
 
 
 def check_windows(backup: str | None, maintenance: str | None) -> None:
@@ -54,14 +67,12 @@ def check_windows(backup: str | None, maintenance: str | None) -> None:
     weekly = None if not maintenance else _span(maintenance.lower(), _WEEK_MINUTES)
     for name, span in (("backup", daily), ("maintenance", weekly)):
         if span is not None and span[1] < _LEAST_WINDOW_MINUTES:
-            raise InvalidParameterValue(
-                f"The {name} window must be at least {_LEAST_WINDOW_MINUTES} minutes."
-            )
+            raise _wrong_value(f"The {name} window must be at least {_LEAST_WINDOW_MINUTES} minutes.")
     if daily is None or weekly is None:
         return
     minutes = {(weekly[0] + passed) % _DAY_MINUTES for passed in range(min(weekly[1], _DAY_MINUTES))}
     if any((daily[0] + passed) % _DAY_MINUTES in minutes for passed in range(daily[1])):
-        raise InvalidParameterValue("The backup window and maintenance window must not overlap.")
+        raise _wrong_value("The backup window and maintenance window must not overlap.")
 
 
 def _span(window: str, around: int) -> tuple[int, int]:
