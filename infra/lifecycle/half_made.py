@@ -142,6 +142,8 @@ def _of_ec2(beginning: str, inputs: Inputs, around: Surroundings) -> str | None:
     ]
     if beginning == "sg-":
         ids = [id_ for id_ in ids if _has_name(id_, inputs, around)]
+    if beginning == "nat-":
+        ids = [id_ for id_ in ids if id_ in _living_gateways(around)]
     return ids[0] if len(ids) == 1 else None
 
 
@@ -150,6 +152,16 @@ def _has_name(group: str, inputs: Inputs, around: Surroundings) -> bool:
     only = [{"Name": "group-id", "Values": [group]}]
     found = around.client("ec2").describe_security_groups(Filters=only)["SecurityGroups"]
     return bool(found) and found[0]["GroupName"] == inputs.get("name")
+
+
+def _living_gateways(around: Surroundings) -> set[str]:
+    """NAT gateways that are, or come to be; deleted ones are listed with their tags for about an hour.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html
+    """
+    living = [{"Name": "state", "Values": ["pending", "available"]}]
+    pages = around.client("ec2").get_paginator("describe_nat_gateways").paginate(Filter=living)
+    return {str(item["NatGatewayId"]) for page in pages for item in page["NatGateways"]}
 
 
 def _key(inputs: Inputs, around: Surroundings) -> str | None:

@@ -207,3 +207,25 @@ def test_a_security_group_that_is_gone_is_not_found_though_its_tags_are_listed(
     assert find_id(pending, around) is None
     there = made()
     assert find_id(pending, around) == there
+
+
+def test_a_gateway_that_was_deleted_hides_none_that_was_half_made(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EC2 lists it, and its tags, for about an hour."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    tags = [{"Key": "deployment-id", "Value": "probe-gateway"}]
+    made = []
+    for _ in range(2):
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+        ec2.create_tags(Resources=[gateway], Tags=tags)
+        made.append(gateway)
+    ec2.delete_nat_gateway(NatGatewayId=made[0])
+    pending = PendingCreate("urn", "aws:ec2/natGateway:NatGateway", {})
+    around = Surroundings(REGION, "probe-gateway", known_ids=())
+    assert find_id(pending, around) == made[1]
