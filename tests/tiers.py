@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 # Markers of tests that need more than Python; the rest is unit and graph.
 HEAVY = ("setup", "engine", "chart", "control_plane", "cluster")
+LIGHT = (
+    *("-n", "auto", "-m", " and ".join(f"not {marker}" for marker in HEAVY)),
+    # These take seconds: one that takes minutes hangs, and shows where.
+    *("-o", "faulthandler_timeout=120"),
+)
 CLOUDS = "tests/cluster/test_cloud_lifecycle.py"
 
 
@@ -96,20 +101,15 @@ def check() -> Result:
 
 def unit() -> Result:
     """Tests that need Python alone, on all cores."""
-    light = " and ".join(f"not {marker}" for marker in HEAVY)
-    return pytest_tier(
-        "unit", ("-n", "auto", "-m", light, "tests", "--ignore", "tests/graph"), limit_seconds=900
-    )
+    return pytest_tier("unit", (*LIGHT, "tests", "--ignore", "tests/graph"), limit_seconds=900)
 
 
 def graph() -> Result:
     """The whole program per stack file, recorded."""
     if not (ROOT / "tests" / "graph").is_dir():
         return Result("graph", not_run="it has no tests")
-    light = " and ".join(f"not {marker}" for marker in HEAVY)
     # A process records each graph that it needs once, so a file's tests stay in one process.
-    spread = ("-n", "auto", "--dist", "loadfile")
-    return pytest_tier("graph", (*spread, "-m", light, "tests/graph"), limit_seconds=900)
+    return pytest_tier("graph", (*LIGHT, "--dist", "loadfile", "tests/graph"), limit_seconds=900)
 
 
 def cloud_reason() -> str | None:
