@@ -141,7 +141,7 @@ def engine() -> Result:
     # A file's tests share an AWS API of their own, so files run side by side; the longest come first (see the
     # tests' conftest.py), which are not those with the most tests.
     spread = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    return pytest_tier("engine", (*spread, "-m", "engine", "tests/engine"), limit_seconds=2700)
+    return pytest_tier("engine", (*spread, "-m", "engine", "tests/engine"), limit_seconds=1800)
 
 
 def chart() -> Result:
@@ -157,7 +157,7 @@ def control_plane() -> Result:
 
 
 def clouds() -> Result:
-    """Clouds that come up, break, are mended and go. Alone: it compares the machine's listings."""
+    """Clouds that come up, break, are mended and go; listings of the machine are compared: no other cloud."""
     reason = cloud_reason()
     if reason is not None:
         return Result("clouds", not_run=reason)
@@ -177,7 +177,7 @@ def cluster() -> Result:
     try:
         if run((BIN / "embedded", "up"), 300) == 0:
             selection = ("-m", "cluster", "tests/cluster", "--ignore", CLOUDS)
-            result = pytest_tier("cluster", selection, 3600, prefix=(BIN / "embedded", "run", "--"))
+            result = pytest_tier("cluster", selection, 3000, prefix=(BIN / "embedded", "run", "--"))
     finally:
         if not was_running and run((BIN / "embedded", "down"), 300) != 0:
             result.failed += 1

@@ -1,4 +1,4 @@
-"""Tiers beside another one: pods start, wait and end, and meanwhile the machine has time for other tests.
+"""Tiers beside another one: clouds start, wait and end, and meanwhile the machine has time for other tests.
 
 They run in a process of their own, with less of the processors where both want them. What it prints follows
 in one piece when it ends, so that no line of one tier stands among another's.
