@@ -164,14 +164,18 @@ class Render:
             name: manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
             for name, manifest in self.of_kind("CronJob").items()
         }
-        return {**pods, **jobs, "task": self.task_pod["spec"]}
+        found = {**pods, **jobs, "task": self.task_pod["spec"]}
+        # An empty list is written as none, as null, or not at all: to Kubernetes all are the same.
+        return {
+            name: {**pod, "initContainers": pod.get("initContainers") or []} for name, pod in found.items()
+        }
 
     def containers(self) -> dict[str, Manifest]:
         """All containers, init containers too, by "workload/container"."""
         return {
             f"{workload}/{container['name']}": container
             for workload, pod in self.pods.items()
-            for container in [*pod.get("initContainers", []), *pod["containers"]]
+            for container in [*pod["initContainers"], *pod["containers"]]
         }
 
 

@@ -136,6 +136,14 @@ def test_one_airflow_image_in_all_pods_and_in_the_configuration(chart, rendered,
 
 
 @scenarios
+def test_no_pod_runs_an_airflow_before_its_own(chart, rendered, scenario):
+    """The migration has ended before; what else comes first is a checkout of DAGs."""
+    for workload, pod in rendered(chart, scenario).pods.items():
+        first = {container["name"] for container in pod["initContainers"]}
+        assert first <= {"git-sync-init"}, workload
+
+
+@scenarios
 def test_no_variable_is_set_twice(chart, rendered, scenario):
     """Server-side apply refuses such a container."""
     for name, container in rendered(chart, scenario).containers().items():
@@ -150,7 +158,7 @@ def test_what_pods_refer_to_is_there_or_made_by_the_program(chart, rendered, sce
     config_maps = {*result.of_kind("ConfigMap"), naming.DATABASE_CA_CONFIG_MAP, naming.CANARY_CONFIG_MAP}
     for workload, pod in result.pods.items():
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
-        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        for container in [*pod["initContainers"], *pod["containers"]]:
             paths = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
             assert len(paths) == len(set(paths)), (workload, container["name"])
             for mount in container.get("volumeMounts", []):
