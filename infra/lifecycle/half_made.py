@@ -143,7 +143,8 @@ def _of_ec2(beginning: str, inputs: Inputs, around: Surroundings) -> str | None:
     if beginning == "sg-":
         ids = [id_ for id_ in ids if _has_name(id_, inputs, around)]
     if beginning == "nat-":
-        ids = [id_ for id_ in ids if id_ in _living_gateways(around)]
+        living = _living_gateways(around)
+        ids = [id_ for id_ in ids if id_ in living]
     return ids[0] if len(ids) == 1 else None
 
 

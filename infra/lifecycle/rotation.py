@@ -61,7 +61,7 @@ def rotate(key: RotatedKey, stack: str) -> None:
         with timings.step(f"rotation that was cut off ({', '.join(sorted(behind))}), pods replaced"):
             project.up(stack, deployment.progress())
     # Pods have come to the new login, and the run that closes the one before was cut off.
-    begun = key in behind or (key is RotatedKey.DATABASE and login_left_open(resources))
+    begun = key in unfinished(exports.key_generations, resources)
     re_encrypt = key is RotatedKey.FERNET
     if re_encrypt and not begun:
         # The previous key is dropped by what follows: nothing may need it.

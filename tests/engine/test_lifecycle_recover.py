@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from itertools import accumulate
+from typing import Any
 
 import psutil
 import pytest
@@ -185,14 +186,19 @@ def test_what_ec2_names_itself_is_found_by_the_stacks_tag(
     assert {type_: find_id(PendingCreate("urn", type_, {}), around) for type_ in made} == made
 
 
+def network(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
+    """A client of EC2, and the id of a network; this process uses the account too."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    ec2 = cloud.client("ec2")
+    return ec2, str(ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])
+
+
 def test_a_security_group_that_is_gone_is_not_found_though_its_tags_are_listed(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a deletion that was cut off; EC2 lists tags of what is gone for a while."""
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    ec2 = cloud.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2, vpc = network(cloud, monkeypatch)
     around = Surroundings(REGION, "probe-gone", known_ids=())
     pending = PendingCreate("urn", "aws:ec2/securityGroup:SecurityGroup", {"name": "access"})
 
@@ -213,10 +219,7 @@ def test_a_gateway_that_was_deleted_hides_none_that_was_half_made(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """EC2 lists it, and its tags, for about an hour."""
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    ec2 = cloud.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2, vpc = network(cloud, monkeypatch)
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
     tags = [{"Key": "deployment-id", "Value": "probe-gateway"}]
     made = []
